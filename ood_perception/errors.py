@@ -1,0 +1,25 @@
+"""Errors that a person can act on: one line that says what is wrong, where, and what to do."""
+
+
+class OodError(Exception):
+    """A problem with what was given (a file, a setting, an image), not with the program.
+
+    The message is one line for a person. The command line prints it and exits with code 2; the
+    node reports it on /diagnostics and goes on.
+    """
+
+
+class BundleError(OodError):
+    """A model bundle that cannot be trusted: missing file, changed byte, unknown schema."""
+
+
+class ImageError(OodError):
+    """An image that cannot be used: empty, truncated, wrong step, unknown encoding, too small."""
+
+
+class BackendError(OodError):
+    """A network that cannot be loaded or run."""
+
+
+class BagError(OodError):
+    """A bag or video that cannot be read or written."""

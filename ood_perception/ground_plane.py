@@ -1,0 +1,211 @@
+"""Pixels to metres on a flat road: the ray through an obstacle's foot meets the plane z = 0.
+
+A range from one camera is only as good as its pitch, height and pixels: at range Z, camera height
+h and focal length f it errs by about Z²/(h f) a pixel, Z²/h a radian of pitch and Z/h a metre of
+height. Every place is published with the standard deviation that follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, hypot, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ood_perception.camera import CameraModel, Mounting
+from ood_perception.detection import Component
+from ood_perception.ground_projection import ground_points, ground_stddev_m, unit_xy
+
+# Component.lower_edge counts from the image's corner, where the top left pixel covers
+# [0, 1) x [0, 1); camera models count from that pixel's centre.
+_CENTRE_FROM_CORNER_PX = -0.5
+
+
+@dataclass(frozen=True)
+class GroundPlaneSettings:
+    """How the foot of an obstacle is found and how well.
+
+    contact_stddev_px: standard deviation of a component's lower edge in image pixels.
+    contact_stddev_cells: the same in cells of the grid on which components are found; both add
+        as independent errors, together with the rounding to whole cells.
+    contact_offset_px: how far components reach below the obstacle's true foot (a segmentation's
+        halo), image pixels; measured at calibration, taken off before the range is computed.
+    contact_share, contact_columns: the foot is the nearest depth that this share of the
+        component's columns, and at least so many columns, reach; stray pixels do not decide.
+    max_range_m: obstacles farther away have no place.
+    truncation_margin_px: a component that ends this close to the image's lower edge (or half a
+        cell of the grid, where that is more) is truncated.
+    footprint_depth_m: assumed depth of an obstacle; one camera sees only its front.
+    """
+
+    contact_stddev_px: float = 0.7
+    contact_stddev_cells: float = 0.3
+    contact_offset_px: float = 0.0
+    contact_share: float = 0.05
+    contact_columns: int = 2
+    max_range_m: float = 80.0
+    truncation_margin_px: float = 1.0
+    footprint_depth_m: float = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where an obstacle stands, in the ground frame (x forward, y left, z up; metres).
+
+    position: (3,) float64, its nearest contact point with the ground, z = 0.
+    distance_m: from the ground frame's origin to the position. Equal to the distance from the
+        camera's foot point when the camera is mounted at x = y = 0.
+    distance_stddev_m: its standard deviation; lateral_stddev_m: across the line of sight.
+    width_m: extent across the line of sight at the contact point.
+    height_m: of the visible front, taken as upright above the contact point.
+    footprint: (4, 2) float64 (x, y): near left, near right, far right, far left. The near edge is
+        seen, the depth is ``GroundPlaneSettings.footprint_depth_m``.
+    truncated: the component touches the image's lower edge. The position is then the nearest
+        VISIBLE point: the obstacle may reach nearer than that, and the standard deviation does not
+        tell by how much.
+    """
+
+    position: NDArray[np.float64]
+    distance_m: float
+    distance_stddev_m: float
+    lateral_stddev_m: float
+    width_m: float
+    height_m: float
+    footprint: NDArray[np.float64]
+    truncated: bool
+
+
+def place(
+    component: Component,
+    camera: CameraModel,
+    mounting: Mounting,
+    settings: GroundPlaneSettings | None = None,
+    grid_cell_px: float = 1.0,
+) -> Placement | None:
+    """The place of one obstacle on the ground plane, or None where it has none.
+
+    camera: of the image in which the component was found. grid_cell_px: image pixels per cell of
+    the grid on which it was found (rounding error of its lower edge).
+    None: its foot is at or above the horizon, farther than ``max_range_m``, or outside of what the
+    lens model can invert. Whether it is merely too far is answered by ``is_beyond_range``.
+    """
+    settings = settings or GroundPlaneSettings()
+    contact = contact_point(component, camera, mounting, settings)
+    if contact is None:
+        return None
+    foot = ground_points(contact[None], camera, mounting)[0]
+    distance = float(np.hypot(*foot))
+    if not distance <= settings.max_range_m:
+        return None
+    pixel_stddev_px = hypot(
+        settings.contact_stddev_px,
+        settings.contact_stddev_cells * grid_cell_px,
+        grid_cell_px / sqrt(12),  # of rounding to whole cells
+    )
+    sigma = ground_stddev_m(contact, pixel_stddev_px, camera, mounting)
+    if sigma is None:
+        return None
+    left, right = _near_edge(component, contact, foot, camera, mounting)
+    away = unit_xy(foot - mounting.translation[:2])
+    depth = away * settings.footprint_depth_m
+    lowest_row = camera.height - max(settings.truncation_margin_px, grid_cell_px / 2)
+    return Placement(
+        position=np.array([foot[0], foot[1], 0.0]),
+        distance_m=distance,
+        distance_stddev_m=sigma[0],
+        lateral_stddev_m=sigma[1],
+        width_m=float(np.linalg.norm(left - right)),
+        height_m=_height_m(component, contact, foot, camera, mounting),
+        footprint=np.array([left, right, right + depth, left + depth]),
+        truncated=bool(component.lower_edge[:, 1].max() >= lowest_row),
+    )
+
+
+def is_beyond_range(
+    component: Component, camera: CameraModel, mounting: Mounting, settings: GroundPlaneSettings
+) -> bool:
+    """Whether a component without a place is known to be farther than ``max_range_m``.
+
+    True when its foot lies beyond that range but no higher above the horizon than two standard
+    deviations of the pitch explain. A foot clearly above the horizon is no such case: the road
+    rises, or the foot is hidden, and the obstacle may be near.
+    """
+    contact = contact_point(component, camera, mounting, settings)
+    if contact is None:
+        return False
+    nodded = mounting.moved(pitch_rad=2 * mounting.pitch_stddev_rad)
+    if not np.isfinite(ground_points(contact[None], camera, nodded)).all():
+        return False
+    distance = np.hypot(*ground_points(contact[None], camera, mounting)[0])
+    return bool(np.isnan(distance) or distance > settings.max_range_m)
+
+
+def contact_point(
+    component: Component, camera: CameraModel, mounting: Mounting, settings: GroundPlaneSettings
+) -> NDArray[np.float64] | None:
+    """The pixel (x, y), centres on whole numbers, where a component meets the ground.
+
+    Every column's lower border is a candidate. The contact lies at the depression below the
+    horizon that ``contact_share`` of the columns (at least ``contact_columns``, at most all) reach,
+    in the middle of the columns that reach it. None without any column that the lens can see.
+    """
+    edge = np.asarray(component.lower_edge, dtype=np.float64).reshape(-1, 2)
+    candidates = edge + _CENTRE_FROM_CORNER_PX - [0.0, settings.contact_offset_px]
+    rays = camera.rays(candidates) @ mounting.rotation.T
+    forward = unit_xy(mounting.rotation[:2, 2])
+    # Depression below the horizon along the viewing direction: grows as the ground comes nearer,
+    # and is the same for all points of an edge that faces the camera.
+    depression = np.arctan2(-rays[:, 2], rays[:, :2] @ forward)
+    seen = np.isfinite(depression)
+    candidates, depression = candidates[seen], depression[seen]
+    count = len(depression)
+    if not count:
+        return None
+    rank = min(count, max(settings.contact_columns, ceil(settings.contact_share * count)))
+    reached = np.partition(depression, count - rank)[count - rank]
+    half_pixel_rad = 0.5 / camera.matrix[1, 1]
+    columns = candidates[np.abs(depression - reached) <= half_pixel_rad]
+    return np.array([np.median(columns[:, 0]), np.median(columns[:, 1])])
+
+
+def _near_edge(
+    component: Component,
+    contact: NDArray[np.float64],
+    foot: NDArray[np.float64],
+    camera: CameraModel,
+    mounting: Mounting,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Left and right end of an obstacle's front: across the line of sight, through its foot."""
+    x, _, width, _ = component.region
+    ends_px = np.array([[x, contact[1]], [x + width, contact[1]]])
+    ends_px[:, 0] += _CENTRE_FROM_CORNER_PX
+    directions = camera.rays(ends_px) @ mounting.rotation.T
+    base = mounting.translation[:2]
+    sight = unit_xy(foot - base)
+    left_normal = np.array([-sight[1], sight[0]])
+    # Meet the upright plane through the foot that faces the camera.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reach = ((foot - base) @ sight) / (directions[:, :2] @ sight)
+        lateral = reach * (directions[:, :2] @ left_normal)
+    lateral = np.where(np.isfinite(lateral) & (reach > 0), lateral, 0.0)
+    return foot + lateral.max() * left_normal, foot + lateral.min() * left_normal
+
+
+def _height_m(
+    component: Component,
+    contact: NDArray[np.float64],
+    foot: NDArray[np.float64],
+    camera: CameraModel,
+    mounting: Mounting,
+) -> float:
+    """Height at which the ray through the component's top meets the upright plane at its foot."""
+    top_px = np.array([[contact[0], component.region.y + _CENTRE_FROM_CORNER_PX]])
+    direction = (camera.rays(top_px) @ mounting.rotation.T)[0]
+    base = mounting.translation[:2]
+    sight = unit_xy(foot - base)
+    forward = direction[:2] @ sight
+    if not forward > 0:
+        return 0.0
+    reach = ((foot - base) @ sight) / forward
+    return max(0.0, float(mounting.translation[2] + reach * direction[2]))

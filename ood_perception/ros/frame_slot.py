@@ -1,0 +1,61 @@
+"""One place a camera for its newest frame: who comes later replaces who waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from threading import Condition
+from typing import Generic, TypeVar
+
+Frame = TypeVar("Frame")
+
+
+class FrameSlots(Generic[Frame]):
+    """Hands the latest frames of all cameras from the thread that receives to the one that works.
+
+    The cameras take turns, so that a fast one cannot starve a slow one.
+    """
+
+    def __init__(self, cameras: Iterable[str]) -> None:
+        self._changed = Condition()
+        # In the order in which the cameras are served next.
+        self._frames: dict[str, Frame | None] = dict.fromkeys(cameras)
+        self._closed = False
+
+    def put(self, camera: str, frame: Frame) -> Frame | None:
+        """Leaves a frame; returns the one that it replaces, or itself once the slots are closed."""
+        with self._changed:
+            if self._closed:
+                return frame
+            replaced, self._frames[camera] = self._frames[camera], frame
+            self._changed.notify()
+            return replaced
+
+    def take(self, timeout_s: float | None = None) -> tuple[str, Frame] | None:
+        """Waits for a frame and takes it out; None when closed or when none came in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._next() is not None, timeout_s)
+            camera = self._next()
+            if self._closed or camera is None:
+                return None
+            frame = self._frames.pop(camera)
+            self._frames[camera] = None  # last in turn now
+            assert frame is not None
+            return camera, frame
+
+    def close(self) -> list[tuple[str, Frame]]:
+        """Refuses frames from now on and wakes who waits; returns the frames that nobody took."""
+        with self._changed:
+            self._closed = True
+            left = [(name, frame) for name, frame in self._frames.items() if frame is not None]
+            self._frames = dict.fromkeys(self._frames)
+            self._changed.notify_all()
+            return left
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether ``close`` was called."""
+        with self._changed:
+            return self._closed
+
+    def _next(self) -> str | None:
+        return next((name for name, frame in self._frames.items() if frame is not None), None)

@@ -1,0 +1,194 @@
+"""Declares the node's parameters from the table and reads them into settings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import radians
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    ParameterType,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter as RosParameter
+
+from ood_perception.camera import Mounting
+from ood_perception.camera_pipeline import PipelineSettings
+from ood_perception.errors import OodError
+from ood_perception.ground_plane import GroundPlaneSettings
+from ood_perception.image_health import HealthSettings
+from ood_perception.relevance import RelevanceSettings
+from ood_perception.ros.package_files import package_file
+from ood_perception.ros.parameter_table import NODE_PARAMETERS, Changes, Parameter, parameters_of
+from ood_perception.tracking import TrackingSettings
+
+DEFAULTS_FILE = "config/ood_perception.yaml"
+_TYPES = {
+    bool: ParameterType.PARAMETER_BOOL,
+    int: ParameterType.PARAMETER_INTEGER,
+    float: ParameterType.PARAMETER_DOUBLE,
+    str: ParameterType.PARAMETER_STRING,
+    list: ParameterType.PARAMETER_STRING_ARRAY,
+}
+
+
+class ParameterError(OodError):
+    """A parameter that cannot be used."""
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """All parameters, read once in configure. Units stand in the names."""
+
+    bundle: str
+    backend: str
+    cameras: tuple[str, ...]
+    compressed: bool
+    image_reliability: str
+    max_frame_age_s: float
+    image_timeout_s: float
+    mounting_source: str
+    ground_frame_id: str
+    pipeline: PipelineSettings
+    mountings: dict[str, Mounting]
+
+
+def read_defaults(path: Path | None = None) -> dict[str, Any]:
+    """The defaults by full name, from the YAML file that comes with the package."""
+    path = path or package_file(DEFAULTS_FILE)
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return _flatten(content["/**"]["ros__parameters"])
+
+
+def declare_parameters(node: Node) -> None:
+    """Declares every parameter with its descriptor, those of the named cameras included.
+
+    A value of a wrong type or outside its range, in a file or on the command line, is refused by
+    rclpy with an exception of its own (``rclpy.exceptions``).
+    """
+    defaults = read_defaults()
+    cameras_parameter = next(p for p in NODE_PARAMETERS if p.name == "cameras")
+    cameras = _declare(node, cameras_parameter, defaults["cameras"])
+    declare_camera_parameters(node, list(cameras), defaults)
+
+
+def declare_camera_parameters(
+    node: Node, cameras: list[str], defaults: dict[str, Any] | None = None
+) -> None:
+    """Declares what is not declared yet; called again when ``cameras`` was changed."""
+    defaults = defaults or read_defaults()
+    for parameter, default_name in parameters_of(cameras):
+        if not node.has_parameter(parameter.name):
+            _declare(node, parameter, defaults[default_name])
+
+
+def read_settings(node: Node) -> NodeSettings:
+    """The settings of this moment. Raises ParameterError with one line on an impossible value."""
+    cameras = list(node.get_parameter("cameras").value)
+    for camera in cameras:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", camera) or cameras.count(camera) > 1:
+            raise ParameterError(
+                f"cameras: {camera!r} cannot name a camera: use letters, digits and underscores, "
+                "each name once"
+            )
+    declare_camera_parameters(node, cameras)
+    value = {}
+    for parameter, _ in parameters_of(cameras):
+        value[parameter.name] = node.get_parameter(parameter.name).value
+        fault = parameter.fault(value[parameter.name])
+        if fault:
+            raise ParameterError(fault)
+    return NodeSettings(
+        bundle=value["bundle"],
+        backend=value["backend"],
+        cameras=tuple(cameras),
+        compressed=value["compressed"],
+        image_reliability=value["image_reliability"],
+        max_frame_age_s=value["max_frame_age_s"],
+        image_timeout_s=value["image_timeout_s"],
+        mounting_source=value["mounting_source"],
+        ground_frame_id=value["ground_frame_id"],
+        pipeline=_pipeline_settings(value),
+        mountings={camera: _mounting(value, camera) for camera in cameras},
+    )
+
+
+def changes_refused(node: Node, changes: list[RosParameter]) -> SetParametersResult:
+    """Answers a request to set parameters: only while unconfigured, and only usable values."""
+    state = node.current_state_label  # type: ignore[attr-defined]
+    known = {p.name: p for p, _ in parameters_of(list(node.get_parameter("cameras").value))}
+    for change in changes:
+        parameter = known.get(change.name)
+        if parameter is None or not node.has_parameter(change.name):
+            continue
+        if state != "unconfigured":
+            reason = f"{change.name} can be set {parameter.changes.value}, not while {state}"
+            return SetParametersResult(successful=False, reason=reason)
+        fault = parameter.fault(change.value)
+        if fault:
+            return SetParametersResult(successful=False, reason=fault)
+    return SetParametersResult(successful=True)
+
+
+def describe(parameter: Parameter) -> ParameterDescriptor:
+    """What ``ros2 param describe`` shows."""
+    descriptor = ParameterDescriptor(
+        name=parameter.name,
+        type=_TYPES[parameter.kind],
+        description=parameter.description,
+        additional_constraints=f"one of {', '.join(parameter.choices)}"
+        if parameter.choices
+        else "",
+        read_only=parameter.changes is Changes.NEVER,
+    )
+    if parameter.range and parameter.kind is int:
+        least, greatest = (int(bound) for bound in parameter.range)
+        descriptor.integer_range = [IntegerRange(from_value=least, to_value=greatest, step=0)]
+    elif parameter.range:
+        least, greatest = (float(bound) for bound in parameter.range)
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=least, to_value=greatest, step=0.0)
+        ]
+    return descriptor
+
+
+def _declare(node: Node, parameter: Parameter, default: Any) -> Any:
+    return node.declare_parameter(parameter.name, default, describe(parameter)).value
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, entry in tree.items():
+        if isinstance(entry, dict):
+            flat |= _flatten(entry, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = entry
+    return flat
+
+
+def _group(value: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {k[len(prefix) :]: v for k, v in value.items() if k.startswith(prefix)}
+
+
+def _pipeline_settings(value: dict[str, Any]) -> PipelineSettings:
+    relevance = _group(value, "relevance.")
+    relevance["corridor_half_width_m"] = relevance["corridor_half_width_m"] or None
+    return PipelineSettings(
+        health=HealthSettings(**_group(value, "health.")),
+        ground_plane=GroundPlaneSettings(**_group(value, "ground_plane.")),
+        tracking=TrackingSettings(**_group(value, "tracking.")),
+        relevance=RelevanceSettings(**relevance),
+    )
+
+
+def _mounting(value: dict[str, Any], camera: str) -> Mounting:
+    given = _group(value, f"{camera}.mounting.")
+    angles = {f"{n}_rad": radians(given.pop(f"{n}_deg")) for n in ("pitch", "roll", "yaw")}
+    return Mounting.from_angles(**given, **angles)

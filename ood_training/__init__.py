@@ -1,0 +1,1 @@
+"""What makes the models: entropy maximisation, meta classification, evaluation and export."""

@@ -1,0 +1,149 @@
+"""Pictures have the image's size, leave it unchanged, and show what was decided."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from obstacle_examples import HEIGHT, WIDTH, camera, detection, mounting, upright_component
+
+from ood_perception.bundle import NetworkSpec
+from ood_perception.camera_pipeline import CameraPipeline, Scene
+from ood_perception.detection import Detection
+from ood_perception.drawing import (
+    CONFIRMED,
+    IRRELEVANT,
+    UNCONFIRMED,
+    colour_labels,
+    colour_score,
+    draw_overlay,
+)
+from ood_perception.letterbox import Letterbox
+
+COLOURS = np.array([[128, 64, 128], [180, 130, 70]], np.uint8)
+
+
+def whole_pixels(component):
+    return replace(component, region=type(component.region)(*map(round, component.region)))
+
+
+def board(x_m=9.0, y_m=0.0, **changes):
+    return whole_pixels(upright_component(x_m, y_m, 1.0, 0.8, camera(), mounting(), **changes))
+
+
+def grey_image():
+    image = np.full((HEIGHT, WIDTH, 3), 110, np.uint8)
+    image[::2] = 120
+    return image
+
+
+def scene(*components, frames=2) -> Scene:
+    class Fake:
+        bundle = None
+
+        def detect(self, image):
+            return detection(components)
+
+    pipeline = CameraPipeline(Fake())
+    for i in range(frames):
+        seen = pipeline.process(grey_image() + np.uint8(i), i, camera(), mounting())
+    return seen
+
+
+def has_colour(picture, colour, component):
+    x, y, width, height = component.region
+    crop = picture[y - 3 : y + height + 3, x - 3 : x + width + 3].astype(int)
+    return bool((np.abs(crop - np.array(colour)).max(axis=2) < 12).any())
+
+
+def test_labels_take_their_colours_and_unknown_ids_are_black():
+    picture = colour_labels(np.array([[0, 1], [1, 255]], np.uint8), COLOURS)
+    np.testing.assert_array_equal(picture, [[COLOURS[0], COLOURS[1]], [COLOURS[1], [0, 0, 0]]])
+    assert picture.dtype == np.uint8
+
+
+def test_enlarged_labels_hold_no_mixed_colours():
+    labels = np.random.default_rng(0).integers(0, 2, (9, 16), dtype=np.uint8)
+    picture = colour_labels(labels, COLOURS, (90, 160))
+    assert picture.shape == (90, 160, 3)
+    np.testing.assert_array_equal(picture[5::10, 5::10], COLOURS[labels])
+
+
+def test_a_higher_score_is_a_brighter_colour():
+    ramp = np.linspace(0, 1, 11, dtype=np.float32)[None]
+    brightness = colour_score(ramp)[0].astype(int).sum(axis=1)
+    assert (np.diff(brightness) > 0).all()
+    assert colour_score(ramp, (36, 64)).shape == (36, 64, 3)
+
+
+def test_a_score_outside_of_its_range_does_not_wrap():
+    odd = np.array([[-1.0, 2.0, np.nan]], np.float32)
+    ends = colour_score(np.array([[0.0, 1.0, 0.0]], np.float32))
+    np.testing.assert_array_equal(colour_score(odd), ends)
+
+
+def test_overlay_has_the_images_size_and_leaves_the_image_alone():
+    image = grey_image()
+    picture = draw_overlay(image, scene(board(), board(20, 3, label=2, kept=False)), COLOURS)
+    assert picture.shape == image.shape
+    assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(image, grey_image())
+
+
+@pytest.mark.parametrize(
+    ("frames", "share", "colour"),
+    [(2, 0.6, CONFIRMED), (1, 0.6, UNCONFIRMED), (2, 0.0, IRRELEVANT)],
+)
+def test_the_outline_tells_what_an_obstacle_is(frames, share, colour):
+    component = board(road_border_share=share)
+    picture = draw_overlay(grey_image(), scene(component, frames=frames), COLOURS)
+    others = {CONFIRMED, UNCONFIRMED, IRRELEVANT} - {colour}
+    assert has_colour(picture, colour, component)
+    assert not any(has_colour(picture, other, component) for other in others)
+
+
+def test_a_rejected_component_has_no_obstacles_outline():
+    component = board(kept=False)
+    picture = draw_overlay(grey_image(), detection([component]), COLOURS)
+    assert not has_colour(picture, CONFIRMED, component)
+    without = draw_overlay(grey_image(), detection([]), COLOURS)
+    x, y, width, height = component.region
+    assert (picture != without)[y : y + height, x : x + width].any(), "people still see it"
+
+
+def test_the_banner_changes_with_the_status():
+    seen = scene(board())
+    degraded = replace(seen, status=type(seen.status).DEGRADED, unplaced=1)
+    banners = [draw_overlay(grey_image(), s, COLOURS)[2, -2] for s in (seen, degraded)]
+    assert banners[0][1] > banners[0][2], "green when all is well"
+    assert banners[1][2] > banners[1][1], "red when an obstacle has no place"
+
+
+@pytest.mark.parametrize("size", [(32, 32), (360, 640), (720, 1280)])
+def test_any_image_size_can_be_drawn_on(size):
+    image = np.full((*size, 3), 100, np.uint8)
+    crowd = [board(8 + i, label=i + 1, kept=i % 2 == 0) for i in range(30)]
+    picture = draw_overlay(image, scene(*crowd), COLOURS)
+    assert picture.shape == image.shape
+
+
+def test_a_padded_grid_is_drawn_where_it_lies():
+    """The lower half of this network's input is padding: the grid shows the image's upper rows."""
+    network = NetworkSpec(
+        file="network.onnx", input_height=720, input_width=640, grid_height=180, grid_width=160
+    )
+    letterbox = Letterbox.fit(network, HEIGHT, WIDTH)
+    labels = np.zeros((letterbox.valid_rows, letterbox.valid_columns), np.uint8)
+    labels[labels.shape[0] // 2 :] = 1
+    flat = np.zeros(labels.shape)
+    seen = Detection(
+        (HEIGHT, WIDTH),
+        labels,
+        flat.astype(np.float32),
+        flat.astype(np.int32),
+        (),
+        letterbox=letterbox,
+    )
+    picture = draw_overlay(np.zeros((HEIGHT, WIDTH, 3), np.uint8), seen, COLOURS * 0 + [[0], [255]])
+    column = picture[40:, WIDTH // 2, 0]
+    assert abs(int(np.argmax(column > 50)) + 40 - HEIGHT / 2) <= letterbox.cell_size_px[0]
+    assert (column[-10:] > 50).all()
