@@ -10,7 +10,7 @@ from typing import Annotated, Optional
 import typer
 
 from ood_perception.command_line import one_line_errors
-from ood_perception.commands import bag_commands, detect_commands
+from ood_perception.commands import bag_commands, detect_commands, generate_command
 from ood_perception.errors import OodError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 detect_commands.register(app)
 bag_commands.register(app)
+generate_command.register(app)
 
 TRAINING_VERBS = {
     "train": "Train a network.",

@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_perception.errors import BagError, ImageError
-from ood_perception.image_decoding import decode_compressed
-from ood_perception.image_files import EXTENSIONS
+from ood_perception.errors import BagError
+from ood_perception.image_files import EXTENSIONS, list_images, read_image
 
 Frame = tuple[int, NDArray[np.uint8]]
 """Stamp in nanoseconds and (H, W, 3) uint8 BGR."""
@@ -40,7 +39,8 @@ def open_frames(
     start_ns: stamp of the first frame; without it the present time. An iterable brings its own
     stamps, so that both are refused with it.
 
-    Raises BagError when nothing can be read: missing, unreadable, without images or frames.
+    Raises BagError or ImageError when nothing can be read: missing, unreadable, without images or
+    frames.
     """
     if fps is not None and not (fps > 0 and isfinite(fps)):
         raise BagError(f"frames per second must be positive, not {fps}")
@@ -54,17 +54,10 @@ def open_frames(
     if not path.exists():
         raise BagError(f"{path} does not exist")
     if path.is_dir():
-        return _from_images(_images_in(path), fps, start)
+        return _from_images(list_images([path]), fps, start)
     if path.suffix.lower() in EXTENSIONS:
         return _from_images([path], fps, start)
     return _from_video(path, fps, start)
-
-
-def _images_in(folder: Path) -> list[Path]:
-    images = sorted(p for p in folder.iterdir() if p.suffix.lower() in EXTENSIONS)
-    if not images:
-        raise BagError(f"folder {folder} holds no image ({', '.join(EXTENSIONS)})")
-    return images
 
 
 def _from_images(paths: list[Path], fps: float | None, start_ns: int) -> FrameSource:
@@ -72,26 +65,6 @@ def _from_images(paths: list[Path], fps: float | None, start_ns: int) -> FrameSo
     stamps = (_stamp_ns(start_ns, index, rate) for index in range(len(paths)))
     frames = ((stamp, read_image(path)) for stamp, path in zip(stamps, paths, strict=True))
     return FrameSource(frames, len(paths))
-
-
-def read_image(path: Path | str) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 BGR of an image file. Raises BagError naming the file."""
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BagError(f"image {path} cannot be read: {error.strerror}") from error
-    if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
-        try:
-            return decode_compressed(data)
-        except ImageError as error:
-            raise BagError(f"image {path}: {error}") from error
-    image = None
-    if data:
-        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise BagError(f"image {path} cannot be decoded: damaged, or no image")
-    return np.asarray(image, dtype=np.uint8)
 
 
 def _from_video(path: Path, fps: float | None, start_ns: int) -> FrameSource:

@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ood_perception.errors import ImageError, OodError
+from ood_perception.image_decoding import decode_compressed
 
 EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+# Formats whose decoder is checked for files that end too early.
+_CHECKED_EXTENSIONS = (".jpeg", ".jpg", ".png")
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:
@@ -26,7 +29,7 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in EXTENSIONS)
             if not inside:
-                raise ImageError(f"{path} holds no image ({', '.join(EXTENSIONS)})")
+                raise ImageError(f"folder {path} holds no image ({', '.join(EXTENSIONS)})")
             found += inside
         elif path.is_file():
             found.append(path)
@@ -41,9 +44,18 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         ImageError: the file cannot be read as an image.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"image {path} cannot be read: {error.strerror}") from error
+    if path.suffix.lower() in _CHECKED_EXTENSIONS:
+        try:
+            return decode_compressed(data)
+        except ImageError as error:
+            raise ImageError(f"image {path}: {error}") from error
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
-        raise ImageError(f"{path} cannot be read as an image")
+        raise ImageError(f"image {path} cannot be decoded: damaged, or no image")
     return np.asarray(image, np.uint8)
 
 

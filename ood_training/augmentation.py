@@ -56,9 +56,12 @@ def random_crop(
     part, part_labels = image[rows, columns], labels[rows, columns]
     if any(border):
         grey = (PADDING_VALUE,) * 3
-        part = cv2.copyMakeBorder(part, *border, cv2.BORDER_CONSTANT, value=grey)
-        part_labels = cv2.copyMakeBorder(
-            part_labels, *border, cv2.BORDER_CONSTANT, value=(IGNORE_LABEL,)
+        part = np.asarray(
+            cv2.copyMakeBorder(part, *border, cv2.BORDER_CONSTANT, value=grey), np.uint8
+        )
+        part_labels = np.asarray(
+            cv2.copyMakeBorder(part_labels, *border, cv2.BORDER_CONSTANT, value=(IGNORE_LABEL,)),
+            np.uint8,
         )
     interpolation = cv2.INTER_AREA if window > size else cv2.INTER_LINEAR
     return Crop(

@@ -19,7 +19,7 @@ from ood_training.datasets.frames import FrameDataset
 from ood_training.datasets.generated import generated
 from ood_training.datasets.smiyc import smiyc
 from ood_training.losses import IGNORE_LABEL, OOD_LABEL
-from ood_training.meta_training import grid_labels
+from ood_training.meta_components import grid_labels
 
 _BINS = 1 << 16
 

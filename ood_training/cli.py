@@ -92,7 +92,8 @@ def meta(
     json_file: JsonOption = None,
 ) -> None:
     """Fit the meta classifier of a bundle on held-out objects and write it into the bundle."""
-    from ood_training.meta_training import load_meta_configuration, train_meta_classifier
+    from ood_training.meta_configuration import load_meta_configuration
+    from ood_training.meta_training import train_meta_classifier
 
     settings = load_meta_configuration(configuration)
     with progress_bar() as bar:

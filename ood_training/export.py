@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -117,7 +118,9 @@ def network_to_onnx(
     deployed = DeployedNetwork(network.to(memory_format=torch.contiguous_format), grid).eval()
     example = torch.from_numpy(_example_image(input_size))
     buffer = io.BytesIO()
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        # the exporter by tracing is announced to go, but its graphs are the smaller and plainer
+        warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             deployed,
             (example,),

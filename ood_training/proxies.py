@@ -228,11 +228,11 @@ def _paint_mark(
     """A pale, thin, soft rectangle in any direction, like a lane marking."""
     angle = float(rng.uniform(0, 180))
     corners = cv2.boxPoints(((float(centre[0]), float(centre[1])), (length, breadth), angle))
-    mask = np.zeros(image.shape[:2], np.float32)
-    cv2.fillPoly(mask, [corners.astype(np.int32)], float(rng.uniform(0.3, 0.95)))
-    mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.4, 1.0)))[..., None]
+    paint = np.zeros(image.shape[:2], np.float32)
+    cv2.fillPoly(paint, [corners.astype(np.int32)], float(rng.uniform(0.3, 0.95)))
+    weight = cv2.GaussianBlur(paint, (0, 0), float(rng.uniform(0.4, 1.0)))[..., None]
     level = float(rng.uniform(130, 240))
-    image[...] = (image * (1.0 - mask) + level * mask).astype(np.uint8)
+    image[...] = (image * (1.0 - weight) + level * weight).astype(np.uint8)
 
 
 def proxy_crop(

@@ -13,7 +13,7 @@ from ood_perception.bag_reading import camera_info_topic, camera_name
 from ood_perception.bag_writing import BagWriter, camera_info_message, image_message
 from ood_perception.bags import Intrinsics, choose_image_topic, list_topics, make_bag, read_images
 from ood_perception.camera import CameraModel
-from ood_perception.errors import BagError, ImageError
+from ood_perception.errors import BagError, ImageError, OodError
 from ood_perception.message_types import (
     CAMERA_INFO_TYPE,
     COMPRESSED_IMAGE_TYPE,
@@ -237,7 +237,7 @@ def bad_sources(tmp_path: Path) -> dict:
 def test_a_bad_source_is_refused_and_leaves_nothing(tmp_path, case):
     source, words = bad_sources(tmp_path)[case]
     (tmp_path / "out").mkdir()
-    with pytest.raises(BagError, match=words) as caught:
+    with pytest.raises(OodError, match=words) as caught:
         make_bag(source, tmp_path / "out" / "bag")
     assert "\n" not in str(caught.value)
     assert list((tmp_path / "out").iterdir()) == []
@@ -253,7 +253,7 @@ def test_a_bad_source_is_refused_and_leaves_nothing(tmp_path, case):
     ],
 )
 def test_bad_options_are_refused(tmp_path, options, words):
-    with pytest.raises(BagError, match=words):
+    with pytest.raises(OodError, match=words):
         make_bag(frames(1), tmp_path / "bag", **options)
 
 

@@ -28,6 +28,7 @@ from ood_perception.generated_drive import (
     write_dataset,
 )
 from ood_perception.generated_drive.camera import ground_coordinates
+from ood_perception.generated_drive.clipping import cut_before
 from ood_perception.generated_drive.ground import RoadLine
 from ood_perception.generated_drive.mesh_drawing import nearest_contact
 from ood_perception.generated_drive.object_families import MAX_SIZE_M, MIN_SIZE_M, random_object
@@ -183,6 +184,15 @@ def test_the_nearest_contact_is_on_the_edge_that_faces_the_camera() -> None:
     assert nearest_contact(box((1, 2, 1), (0, 0, 0)).moved(10, 0.5)) == pytest.approx((9.5, 0.0))
     barrel = cylinder(0.5, 1.0, (0, 0, 0), sides=64).moved(0, 8)
     assert nearest_contact(barrel) == pytest.approx((0.0, 7.5), abs=0.01)
+
+
+def test_a_polygon_is_cut_off_before_the_camera() -> None:
+    square = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 1.0], [0.0, 1.0]])
+    cut = cut_before(square, axis=0, least=0.5)
+    assert cut[:, 0].min() == 0.5
+    assert cv2.contourArea(cut.astype(np.float32)) == pytest.approx(1.5)
+    assert len(cut_before(square, axis=0, least=3.0)) == 0
+    assert cut_before(square, axis=0, least=-1.0) is square
 
 
 def test_a_free_road_holds_no_unknown_object() -> None:

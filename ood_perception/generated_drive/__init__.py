@@ -1,6 +1,8 @@
 """Generated driving scenes with exact truth: for a demo without data, for training, for tests.
 
 Simple bodies and textures, a true pinhole camera: looks are plausible, geometry is exact.
+The same seed gives the same truth everywhere, and the same pixels for the same OpenCV release (its
+releases fill polygons and interpolate a little differently).
 """
 
 from .camera import CameraSetup

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from .camera import CameraSetup
 from .canvas import Canvas
+from .clipping import cut_before
 from .light import Light
 from .mesh import Mesh
 
 NEAR_M = 0.4
-"""Faces that reach nearer than this to the camera's plane are left out."""
+"""Faces are cut off where they come nearer than this to the camera's plane."""
 
 _SUBPIXEL_BITS = 4
+_FARTHEST_PX = 30_000
 _SMALL_PATCH_PX = 25_000
 
 
@@ -43,7 +45,7 @@ class MeshBatch:
     def __init__(
         self, camera: CameraSetup, light: Light, ego_yaw_rad: float, meshes: Sequence[Mesh]
     ) -> None:
-        self._meshes = meshes
+        self._camera, self._meshes = camera, meshes
         if not meshes:
             return
         self._vertex_starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
@@ -69,43 +71,69 @@ class MeshBatch:
         pattern: NDArray[Any] | None = None,
     ) -> DrawnMesh | None:
         """Draw one of the bodies. Returns None when nothing of it is in the picture."""
-        mesh = self._meshes[index]
-        vertices = slice(self._vertex_starts[index], self._vertex_starts[index + 1])
-        pixels, depth = self._pixels[vertices], self._depth[vertices]
-        start = self._face_starts[index]
-        order = self._order[start : self._face_starts[index + 1]]
-        order = order[self._seen[order]] - start
-        if depth.min() < NEAR_M:
-            order = order[depth[mesh.faces[order]].min(axis=1) > NEAR_M]
-            if not len(order):
-                return None
-            pixels = np.where(depth[:, None] > NEAR_M, pixels, pixels[depth > NEAR_M].mean(axis=0))
-        (left, top), (right, bottom) = pixels.min(axis=0), pixels.max(axis=0)
+        outlines, colors = self._visible_faces(index)
+        if not len(outlines):
+            return None
+        points = np.concatenate(list(outlines))
+        left, top = points.min(axis=0).tolist()
+        right, bottom = points.max(axis=0).tolist()
         clip = canvas.clip_box(left - 1, top - 1, right + 2, bottom + 2)
-        if clip is None or not len(order):
+        if clip is None:
             return None
         x0, y0, x1, y1 = clip
         size = (x1 - x0, y1 - y0)
         factor = 2 if instance or size[0] * size[1] < _SMALL_PATCH_PX else 1
         patch: NDArray[Any] = np.zeros((size[1] * factor, size[0] * factor, 4), np.uint8)
-        # A pixel's centre lies at a whole number, so a pixel begins half a pixel before it.
-        scaled = (pixels - (x0 - 0.5, y0 - 0.5)) * factor - 0.5
-        corners = np.rint(np.clip(scaled, -30000, 30000) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-        polygons = corners[mesh.faces[order]]
-        colors = self._colors[start + order].tolist()
-        for polygon, color in zip(polygons, colors, strict=True):
-            cv2.fillConvexPoly(patch, polygon, color, cv2.LINE_8, _SUBPIXEL_BITS)
+        for outline, color in zip(_fixed_point(outlines, x0, y0, factor), colors, strict=True):
+            cv2.fillConvexPoly(patch, outline, color, cv2.LINE_8, _SUBPIXEL_BITS)
         if factor > 1:
             patch = cv2.resize(patch, size, interpolation=cv2.INTER_AREA)
         if pattern is not None:
             _lay_pattern(patch, pattern, (left - x0, top - y0, right - x0, bottom - y0))
         covered = canvas.blend(x0, y0, patch, label, instance)
-        if not instance:
-            return None
         rows = np.flatnonzero(covered.any(axis=1))
         if not len(rows):
             return None
         return DrawnMesh(y0 + int(rows[-1]), x0 + np.flatnonzero(covered[rows[-1]]))
+
+    def _visible_faces(
+        self, index: int
+    ) -> tuple[NDArray[np.float64] | list[NDArray[np.float64]], list[list[float]]]:
+        """Pixel outlines of the faces of a body to draw one after another, and their colours."""
+        mesh = self._meshes[index]
+        start = self._face_starts[index]
+        order = self._order[start : self._face_starts[index + 1]]
+        order = order[self._seen[order]] - start
+        colors = self._colors[start + order].tolist()
+        vertices = slice(self._vertex_starts[index], self._vertex_starts[index + 1])
+        if self._depth[vertices].min() >= NEAR_M:
+            return self._pixels[vertices][mesh.faces[order]], colors
+        camera = self._camera
+        points = camera.to_camera(mesh.vertices)
+        outlines, kept_colors = [], []
+        for face, color in zip(order, colors, strict=True):
+            cut = cut_before(points[mesh.faces[face]], axis=2, least=NEAR_M)
+            if len(cut) > 2:
+                scale = camera.focal_px / cut[:, 2:]
+                outlines.append(cut[:, :2] * scale + camera.principal_point)
+                kept_colors.append(color)
+        return outlines, kept_colors
+
+
+def _fixed_point(
+    outlines: NDArray[np.float64] | list[NDArray[np.float64]], x0: int, y0: int, factor: int
+) -> Iterable[NDArray[np.int32]]:
+    """Outlines in the pixels of an enlarged patch at (x0, y0), as fillConvexPoly wants them."""
+
+    def convert(pixels: NDArray[np.float64]) -> NDArray[np.int32]:
+        # A pixel's centre lies at a whole number, so a pixel begins half a pixel before it.
+        scaled = (pixels - (x0 - 0.5, y0 - 0.5)) * factor - 0.5
+        limited = np.clip(scaled, -_FARTHEST_PX, _FARTHEST_PX)
+        return np.rint(limited * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+
+    if isinstance(outlines, list):
+        return [convert(outline) for outline in outlines]
+    return convert(outlines)
 
 
 def _shaded_colors(

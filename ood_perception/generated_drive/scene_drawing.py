@@ -23,7 +23,7 @@ from .world import Body, Tree, World
 VIEW_M = 220.0
 """Nothing farther ahead than this is drawn, except the ground and the backdrop."""
 
-_BEHIND_M = 10.0
+_BEHIND_M = 12.0
 _DETAILS_M = 70.0
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .building_drawing import footprint
 from .camera import CameraSetup
+from .clipping import cut_before
 from .light import Light
 from .mesh import Mesh
 from .mesh_drawing import shadow_outline
@@ -30,7 +31,7 @@ def fill_ground(
     value: int,
 ) -> None:
     """Fill a polygon of (k, 2) ground (x, y) in a uint8 image of the rows from first_row on."""
-    outline = _ahead(outline)
+    outline = cut_before(outline, axis=0, least=_NEAR_M)
     if len(outline) < 3:
         return
     pixels, _ = camera.project(np.column_stack([outline, np.zeros(len(outline))]))
@@ -91,19 +92,3 @@ def _crown_shadow(world: World, tree: Tree, ego_s: float, yaw: float) -> NDArray
     ripple = 0.85 + 0.2 * np.sin(5 * angles + phase) + 0.15 * np.sin(9 * angles + 2 * phase)
     ring = 0.5 * tree.width_m * ripple[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
     return np.asarray(ring + np.array([x, y]) - reach * sun[:2], np.float64)
-
-
-def _ahead(outline: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The part of a ground polygon far enough before the camera to be projected."""
-    x = outline[:, 0]
-    if x.min() >= _NEAR_M:
-        return outline
-    if x.max() < _NEAR_M:
-        return outline[:0]
-    kept = []
-    for here, there in zip(outline, np.roll(outline, -1, axis=0), strict=True):
-        if here[0] >= _NEAR_M:
-            kept.append(here)
-        if (here[0] >= _NEAR_M) != (there[0] >= _NEAR_M):
-            kept.append(here + (_NEAR_M - here[0]) / (there[0] - here[0]) * (there - here))
-    return np.array(kept)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .camera import CameraSetup
 from .canvas import Canvas
+from .clipping import cut_before
 
 NEAR_M = 0.5
 SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
@@ -58,7 +59,7 @@ def draw_quad(
     flat = corner + outline[:, :1] * along + outline[:, 1:] * up
     outline = camera.to_camera(flat)
     if outline[:, 2].min() < NEAR_M:
-        outline = _before_camera(outline)
+        outline = cut_before(outline, axis=2, least=NEAR_M)
         if len(outline) < 3:
             return
     pixels = outline[:, :2] * (camera.focal_px / outline[:, 2:]) + camera.principal_point
@@ -99,15 +100,3 @@ def draw_quad(
     table = np.arange(256, dtype=np.float64)[:, None] * scale + offset
     colors = cv2.LUT(colors, np.clip(table, 0, 255).astype(np.uint8)[None])
     canvas.paste(x0, y0, colors, mask, label)
-
-
-def _before_camera(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The part of a polygon (camera frame) at least NEAR_M before the camera."""
-    kept = []
-    for here, there in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
-        if here[2] >= NEAR_M:
-            kept.append(here)
-        if (here[2] >= NEAR_M) != (there[2] >= NEAR_M):
-            share = (NEAR_M - here[2]) / (there[2] - here[2])
-            kept.append(here + share * (there - here))
-    return np.array(kept).reshape(-1, 3)

@@ -17,6 +17,7 @@ DIAGNOSTICS_TYPE = "diagnostic_msgs/msg/DiagnosticArray"
 _MARKERS_TYPE = "visualization_msgs/msg/MarkerArray"
 _STAMPED_TYPES = (OBSTACLES_TYPE, "sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/Image")
 _COUNTER_PREFIX = "dropped_"
+_ERROR_LEVEL = 2
 _COUNTERS = ("received", "processed", "refused", "pending")
 
 Json = dict[str, Any]
@@ -65,6 +66,15 @@ def read_counters(serialised: bytes, camera: str) -> dict[str, int] | None:
                 if key in _COUNTERS or key.startswith(_COUNTER_PREFIX)
             }
     return None
+
+
+def read_node_fault(serialised: bytes) -> str:
+    """What the node says is wrong with itself (not with a camera), or an empty text."""
+    message: Any = message_typestore().deserialize_cdr(serialised, DIAGNOSTICS_TYPE)
+    for status in message.status:
+        if status.name == status.hardware_id and int(status.level) >= _ERROR_LEVEL:
+            return str(status.message)
+    return ""
 
 
 def frame_to_json(message: Any) -> Json:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from ood_perception.camera import CameraModel
-from ood_perception.camera_pipeline import Scene
-from ood_perception.drawing import colour_labels, draw_overlay
 
 _ENCODINGS = {
     ("uint8", 1): "mono8",
@@ -49,35 +46,8 @@ def byte_array(values: NDArray[Any]) -> array[int]:
     return data
 
 
-def segmentation(scene: Scene) -> NDArray[np.uint8]:
-    """(H, W) uint8 class ids, of the camera image's size."""
-    return _full_size(scene.detection.labels, scene, cv2.INTER_NEAREST)
-
-
-def anomaly_score(scene: Scene) -> NDArray[np.float32]:
-    """(H, W) float32 anomaly score in [0, 1], of the camera image's size."""
-    return _full_size(scene.detection.score, scene, cv2.INTER_LINEAR)
-
-
-def segmentation_color(scene: Scene, colours: ArrayLike) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 BGR. colours: (C, 3) uint8 BGR."""
-    return colour_labels(scene.detection.labels, colours, scene.image_size)
-
-
-def overlay(image: NDArray[np.uint8], scene: Scene, colours: ArrayLike) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 BGR: the image with what was seen and decided. colours: (C, 3) uint8 BGR."""
-    return draw_overlay(image, scene, colours)
-
-
 def camera_model(info: CameraInfo) -> CameraModel:
     """The intrinsics of a camera_info. Raises CameraError when it is not calibrated."""
     return CameraModel.from_camera_info(
         info.width, info.height, info.k, info.d, info.distortion_model
     )
-
-
-def _full_size(grid: NDArray[Any], scene: Scene, how: int) -> NDArray[Any]:
-    height, width = scene.image_size
-    if grid.shape == (height, width):
-        return grid
-    return np.asarray(cv2.resize(grid, (width, height), interpolation=how))

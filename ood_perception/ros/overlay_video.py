@@ -62,8 +62,9 @@ class OverlayVideo:
             image = np.asarray(cv2.resize(image, (width, height)), dtype=np.uint8)
         place = round((stamp_ns - self._first_ns) * 1e-9 * self._rate)
         missing = min(max(place - self._written, 0), round(_LONGEST_HOLD_S * self._rate))
-        for _ in range(missing if self._video is not None and self._last is not None else 0):
-            self._write(self._last)
+        if self._video is not None and self._last is not None:
+            for _ in range(missing):
+                self._write(self._last)
         self._write(image)
         self._last = image
 
@@ -79,10 +80,10 @@ class OverlayVideo:
         self.path = self._folder / "overlay"
         self.path.mkdir(exist_ok=True)
 
-    def _write(self, image: NDArray[np.uint8] | None) -> None:
+    def _write(self, image: NDArray[np.uint8]) -> None:
         if self._video is not None:
             self._video.write(image)
-        elif self.path is not None and image is not None:
+        elif self.path is not None:
             picture = self.path / f"{self._written:06d}.png"
             if not cv2.imwrite(str(picture), image):
                 raise OodError(f"cannot write {picture}: is the disk full?")

@@ -1,0 +1,72 @@
+"""What one camera sends: its images and its camera_info."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from ood_perception.ros.camera_monitor import CameraMonitor
+from ood_perception.ros.camera_processor import CameraProcessor
+from ood_perception.ros.frame_worker import FrameWorker
+from ood_perception.ros.image_subscription import ImageSubscription
+from ood_perception.ros.parameters import NodeSettings
+
+# Best effort receives from both kinds of publishers, and the next camera_info is never far.
+_INFO_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+class CameraInput:
+    """The subscriptions of one camera, which exist only while the node is active."""
+
+    def __init__(
+        self,
+        node: Node,
+        camera: str,
+        settings: NodeSettings,
+        monitor: CameraMonitor,
+        processor: CameraProcessor,
+        worker: FrameWorker,
+    ) -> None:
+        self._node = node
+        self._camera = camera
+        self._monitor = monitor
+        self._worker = worker
+        self._info: Any = node.create_subscription(
+            CameraInfo, f"~/{camera}/camera_info", processor.set_camera_info, _INFO_QOS
+        )
+        self._images = ImageSubscription(
+            node,
+            image_type(settings),
+            image_topic(camera, settings),
+            settings.image_reliability,
+            receive=self._receive,
+            lose=monitor.account.lose,
+        )
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Follows the reliability of the publishers."""
+        self._images.refresh()
+        self._monitor.reliability = self._images.reliability
+
+    def destroy(self) -> None:
+        """Ends both subscriptions."""
+        self._images.destroy()
+        self._node.destroy_subscription(self._info)
+
+    def _receive(self, serialised: bytes) -> None:
+        self._monitor.receive()
+        self._worker.give(self._camera, serialised)
+
+
+def image_topic(camera: str, settings: NodeSettings) -> str:
+    """The topic of the camera's images, relative to the node."""
+    return f"~/{camera}/image/compressed" if settings.compressed else f"~/{camera}/image"
+
+
+def image_type(settings: NodeSettings) -> type[Image] | type[CompressedImage]:
+    """The type of the camera's images."""
+    return CompressedImage if settings.compressed else Image

@@ -1,0 +1,230 @@
+"""The transitions of the managed node: what exists in which state, and nothing beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from ood_perception.errors import OodError
+from ood_perception.ros.camera_outputs import CameraOutputs
+from ood_perception.ros.camera_session import CameraSession
+from ood_perception.ros.diagnostics import (
+    ERROR,
+    OK,
+    WARN,
+    Health,
+    camera_status,
+    diagnostic_array,
+    node_status,
+)
+from ood_perception.ros.fault_barrier import FaultBarrier, one_line
+from ood_perception.ros.model_loading import (
+    DetectorFactory,
+    LoadedDetector,
+    describe_model,
+    load_detector,
+    warm_up,
+)
+from ood_perception.ros.parameters import (
+    NodeSettings,
+    changes_refused,
+    declare_parameters,
+    read_settings,
+)
+from ood_perception.ros.transforms import MountingSource, create_mounting_source
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+_DIAGNOSTICS_PERIOD_S = 0.25
+
+
+class OodPerceptionNode(LifecycleNode):
+    """Images in, unknown obstacles out.
+
+    detector_factory: makes the detector in configure, from the parameters bundle and backend.
+    """
+
+    def __init__(
+        self,
+        name: str = "ood_perception",
+        *,
+        detector_factory: DetectorFactory = load_detector,
+        **node_options: Any,
+    ) -> None:
+        super().__init__(name, **node_options)
+        self.current_state_label = "unconfigured"
+        self._detector_factory = detector_factory
+        self._settings: NodeSettings | None = None
+        self._detector: LoadedDetector | None = None
+        self._mounting_source: MountingSource | None = None
+        self._outputs: dict[str, CameraOutputs] = {}
+        self._session: CameraSession | None = None
+        self._fault = ""
+        declare_parameters(self)
+        self.add_on_set_parameters_callback(self._judge_changes)
+        # Not managed: what is wrong must be said in every state.
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._timer = self.create_timer(_DIAGNOSTICS_PERIOD_S, self._tick, clock=_steady_clock())
+
+    @property
+    def has_autostart(self) -> bool:
+        """Whether the node is to configure and activate itself."""
+        return bool(self.get_parameter("autostart").value)
+
+    @property
+    def is_finalized(self) -> bool:
+        """Whether the node was shut down and its process may end."""
+        return self.current_state_label == "finalized"
+
+    def autostart(self) -> bool:
+        """Configures and activates; False, and the reason on /diagnostics, when that fails."""
+        return self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS
+
+    def end(self) -> None:
+        """Shuts down from whatever state."""
+        if not self.is_finalized:
+            self.trigger_shutdown()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Reads parameters, loads and tries the model, creates the publishers."""
+        self._fault = ""
+        return self._transition("configuring", "inactive", self._configure, state.label)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribes and starts to work."""
+        super().on_activate(state)
+        return self._transition("activating", "active", self._activate, state.label)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribes and ends the work; afterwards nothing is published."""
+        self._stop()
+        super().on_deactivate(state)
+        return self._arrive("inactive")
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Lets go of model and publishers."""
+        self._release()
+        return self._arrive("unconfigured")
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Ends everything, from any state."""
+        self._release()
+        self._timer.cancel()
+        return self._arrive("finalized")
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Ends everything; the node can then be configured again."""
+        self._release()
+        return self._arrive("unconfigured")
+
+    def _configure(self) -> None:
+        settings = read_settings(self)
+        detector = self._detector_factory(settings.bundle, settings.backend)
+        warm_up(detector)
+        self._mounting_source = create_mounting_source(self, settings)
+        for camera in settings.cameras:
+            self._outputs[camera] = CameraOutputs(
+                self, camera, detector.bundle, settings.ground_frame_id
+            )
+        self._settings, self._detector = settings, detector
+        self.get_logger().info(describe_model(detector))
+
+    def _activate(self) -> None:
+        assert self._settings and self._detector and self._mounting_source
+        self._session = CameraSession(
+            self,
+            self._settings,
+            self._detector,
+            self._outputs,
+            self._mounting_source,
+            self._publish_diagnostics,
+        )
+        self._session.start()
+
+    def _stop(self) -> None:
+        if self._session is None:
+            return
+        if not self._session.stop():
+            self.get_logger().error("the image at hand does not end; its result will not be used")
+        self._publish_diagnostics()
+        self._session = None
+
+    def _release(self) -> None:
+        self._stop()
+        for outputs in self._outputs.values():
+            outputs.destroy()
+        self._outputs.clear()
+        if self._mounting_source is not None:
+            self._mounting_source.close()
+        self._mounting_source, self._detector, self._settings = None, None, None
+
+    def _transition(
+        self, passing: str, goal: str, work: Callable[[], None], start: str
+    ) -> TransitionCallbackReturn:
+        """Does the work of a transition; a fault undoes it and is reported in one line."""
+        self.current_state_label = passing
+        self._publish_diagnostics()
+        with FaultBarrier(self._report):
+            work()
+            return self._arrive(goal)
+        if goal == "inactive":
+            self._release()
+        else:
+            self._stop()
+        self._arrive(start)
+        return FAILURE
+
+    def _report(self, fault: Exception) -> None:
+        self._fault = f"{self.current_state_label} failed: {one_line(fault)}"
+        self.get_logger().error(self._fault)
+        if not isinstance(fault, OodError):
+            self.get_logger().debug(repr(fault))
+
+    def _arrive(self, state: str) -> TransitionCallbackReturn:
+        self.current_state_label = state
+        self._publish_diagnostics()
+        return SUCCESS
+
+    def _judge_changes(self, changes: list[Parameter]) -> Any:
+        return changes_refused(self, changes)
+
+    def _tick(self) -> None:
+        if self._session is not None:
+            self._session.refresh()
+        self._publish_diagnostics()
+
+    def _publish_diagnostics(self) -> None:
+        model = {"model_id": "", "backend": "", "trained_on": "", "terms": ""}
+        detector, session = self._detector, self._session
+        if detector is not None:
+            provenance = detector.bundle.manifest.provenance
+            model = {
+                "model_id": detector.bundle.model_id,
+                "backend": detector.device,
+                "trained_on": provenance.trained_on,
+                "terms": provenance.terms,
+            }
+        name = self.get_name()
+        statuses = [node_status(name, self._health(), {**model, "last_error": self._fault})]
+        if session is not None:
+            shared = {key: model[key] for key in ("model_id", "backend")}
+            statuses += [camera_status(name, report, shared) for report in session.reports()]
+        stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(diagnostic_array(stamp, statuses))
+
+    def _health(self) -> Health:
+        state = self.current_state_label
+        if self._fault:
+            return Health(ERROR, state, self._fault)
+        if state == "active":
+            return Health(OK, state, "active")
+        return Health(WARN, state, f"{state}: nothing is published")
+
+
+def _steady_clock() -> Clock:
+    """Diagnostics must go on when simulated time stands still."""
+    return Clock(clock_type=ClockType.STEADY_TIME)
