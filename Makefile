@@ -42,8 +42,11 @@ demo: setup-runtime ## a drive through the node, results in demo_output/
 	@$(IN_ROS) python -m ood_perception.ros.demo --out "$$OUT" \
 	  $${VIDEO:+--video "$$VIDEO"} $${BUNDLE:+--bundle "$$BUNDLE"}
 
-bench: setup-runtime ## speed of the stages
-	@$(IN_ROS) python -m ood_perception.benchmark
+bench: setup-runtime ## speed of the component metrics and of each model in models/
+	@$(IN_ROS) python scripts/benchmark_components.py; \
+	for bundle in models/*/manifest.*; do \
+	  if [ -f "$$bundle" ]; then ood benchmark --bundle "$$(dirname "$$bundle")"; fi; \
+	done
 
 lint: setup ## ruff and mypy
 	@.venv/bin/python -m ruff check .

@@ -186,7 +186,8 @@ def _label_in_raster_order(
     OpenCV promises no order of its labels. Its pixel-based algorithm seldom needs the renumbering
     by first pixels that follows; its block-based ones number 2x2 blocks.
     """
-    found, labels = cv2.connectedComponentsWithAlgorithm(mask8, 8, cv2.CV_32S, cv2.CCL_WU)
+    found, found_labels = cv2.connectedComponentsWithAlgorithm(mask8, 8, cv2.CV_32S, cv2.CCL_WU)
+    labels = np.asarray(found_labels, np.int32)
     count = found - 1
     component = labels.ravel()[positions].astype(np.intp) - 1
     # In raster order each component's first pixel carries the next number: the highest so far,

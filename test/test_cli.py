@@ -136,7 +136,9 @@ def test_benchmark_times_every_stage(place: Path, tmp_path: Path) -> None:
     assert set(times["milliseconds"]) >= {"network", "components", "meta", "whole"}
 
 
-@pytest.mark.parametrize("verb", ["detect", "replay", "make-bag", "benchmark", "generate", "train", "meta", "export"])
+@pytest.mark.parametrize(
+    "verb", ["detect", "replay", "make-bag", "benchmark", "generate", "train", "meta", "export"]
+)
 def test_every_verb_explains_itself(verb: str) -> None:
     result = ood(verb, "--help")
     assert result.returncode == 0

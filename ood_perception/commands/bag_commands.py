@@ -7,7 +7,9 @@ from math import radians
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from ood_perception.bags import Intrinsics, make_bag
 from ood_perception.bundle import load_bundle
@@ -116,7 +118,7 @@ def replay_command(
     pipeline = CameraPipeline(Detector(load_bundle(bundle), backend))
     frames: list[dict[str, Any]] = []
 
-    def keep(scene: Scene) -> None:
+    def keep(scene: Scene, _: NDArray[np.uint8]) -> None:
         frames.append(scene_to_json(scene))
 
     with progress_bar() as bar:

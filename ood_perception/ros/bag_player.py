@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
+from rclpy.context import Context
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -170,7 +170,8 @@ class BagPlayer:
 
     def _drain(self) -> bool:
         timeout = Duration(seconds=self._settings.drain_timeout_s)
-        return all(p.wait_for_all_acked(timeout) for p in self._publishers.values())
+        publishers = [*self._publishers.values(), *([self._clock] if self._clock else [])]
+        return all(publisher.wait_for_all_acked(timeout) for publisher in publishers)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -210,17 +211,19 @@ def _settings(arguments: Any) -> PlayerSettings:
 def main(argv: Sequence[str] | None = None) -> int:
     """Plays a bag and prints the report as JSON; 2 and one line on stderr on bad input."""
     arguments = _parser().parse_args(remove_ros_args(list(argv or sys.argv))[1:])
-    rclpy.init(args=list(argv or sys.argv))
+    context = Context()
+    rclpy.init(args=list(argv or sys.argv), context=context)
     try:
-        player = BagPlayer(Node("bag_player"), arguments.bag, _settings(arguments))
+        node = Node("bag_player", context=context)
+        player = BagPlayer(node, arguments.bag, _settings(arguments))
         text = json.dumps(asdict(player.play()))
     except OodError as error:
         print(f"bag_player: {error}", file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         return 130
     finally:
-        rclpy.try_shutdown()
+        context.try_shutdown()
     if arguments.json:
         arguments.json.write_text(text + "\n", encoding="utf-8")
     print(text)

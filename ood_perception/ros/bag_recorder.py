@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import rclpy
+from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -182,12 +183,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Records until interrupted, then prints messages by topic as JSON; 2 on bad input."""
     arguments = _parser().parse_args(remove_ros_args(list(argv or sys.argv))[1:])
     stop = threading.Event()
-    rclpy.init(args=list(argv or sys.argv), signal_handler_options=rclpy.SignalHandlerOptions.NO)
+    context = Context()
+    rclpy.init(args=list(argv or sys.argv), context=context)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
         writer = BagWriter(arguments.bag, storage=arguments.storage, overwrite=arguments.overwrite)
-        with writer, BagRecorder(Node("bag_recorder"), writer, arguments.topics) as recorder:
+        node = Node("bag_recorder", context=context)
+        with writer, BagRecorder(node, writer, arguments.topics) as recorder:
             end = time.monotonic() + (arguments.duration or float("inf"))
             while not stop.wait(0.1) and time.monotonic() < end:
                 recorder.check()
@@ -196,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bag_recorder: {error}", file=sys.stderr)
         return 2
     finally:
-        rclpy.try_shutdown()
+        context.try_shutdown()
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import rclpy
 import yaml
+from rclpy.context import Context
 from rclpy.node import Node
 
 from ood_perception.bag_writing import BagWriter
@@ -75,14 +76,15 @@ def run_node(
     Needs the environment of ``isolate_network``. Raises DemoError with the log of the process at
     fault when the node or the player fails.
     """
-    rclpy.init(args=[], signal_handler_options=rclpy.SignalHandlerOptions.NO)
+    context = Context()
+    rclpy.init(args=[], context=context)
     try:
         with ExitStack() as stack:
             writer = stack.enter_context(BagWriter(output / "bag"))
             video = stack.enter_context(OverlayVideo(output, source.frame_rate_hz * rate))
             node = stack.enter_context(_node_process(source, bundle, output, work))
             recorder = BagRecorder(
-                Node("demo_recorder"),
+                Node("demo_recorder", context=context),
                 writer,
                 [*STAMPED_TOPICS, _DIAGNOSTICS_TOPIC],
                 {OVERLAY_TOPIC: video.add} if overlay else {},
@@ -94,7 +96,7 @@ def run_node(
                 exit_code = node.stop()
             stamps = _copy_input(source, report, writer)
     finally:
-        rclpy.try_shutdown()
+        context.try_shutdown()
     return NodeRun(report, stamps, tuple(video.stamps_ns), video.path, counters, exit_code)
 
 

@@ -42,7 +42,7 @@ def image_message(pixels: NDArray[Any], header: Header) -> Image:
 def byte_array(values: NDArray[Any]) -> array[int]:
     """The bytes of a dense array as what a message's uint8[] takes without looking at each."""
     data = array("B")
-    data.frombytes(memoryview(values.reshape(-1).view(np.uint8)))
+    data.frombytes(values.reshape(-1).view(np.uint8).data)
     return data
 
 

@@ -68,7 +68,7 @@ class ImageSubscription:
         events = SubscriptionEventCallbacks(
             # Another callback than rclpy's own, whose warning would be wrong: refresh follows.
             incompatible_qos=lambda _: None,
-            message_lost=lambda event: self._lose(event.total_count_change),
+            message_lost=self._count_lost,
         )
         try:
             self._subscription = self._subscribe(qos, events)
@@ -86,6 +86,9 @@ class ImageSubscription:
         return self._node.create_subscription(
             self._message_type, self._topic, self._receive, qos, raw=True, event_callbacks=events
         )
+
+    def _count_lost(self, event: Any) -> None:
+        self._lose(event.total_count_change)
 
     def _wanted(self) -> ReliabilityPolicy:
         if self._wish in _BY_NAME:

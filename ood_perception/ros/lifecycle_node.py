@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import State
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -134,7 +135,9 @@ class OodPerceptionNode(LifecycleNode):
         self.get_logger().info(describe_model(detector))
 
     def _activate(self) -> None:
-        assert self._settings and self._detector and self._mounting_source
+        assert self._settings is not None
+        assert self._detector is not None
+        assert self._mounting_source is not None
         self._session = CameraSession(
             self,
             self._settings,
@@ -175,6 +178,7 @@ class OodPerceptionNode(LifecycleNode):
             self._release()
         else:
             self._stop()
+            super().on_deactivate(LifecycleState("inactive", State.PRIMARY_STATE_INACTIVE))
         self._arrive(start)
         return FAILURE
 

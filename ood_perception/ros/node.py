@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
 from threading import Event
 from typing import Any
 
@@ -19,7 +18,7 @@ from ood_perception.ros.lifecycle_node import OodPerceptionNode
 _SPIN_PERIOD_S = 0.1
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Runs the node until it is shut down or a SIGINT or SIGTERM comes; returns the exit code."""
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -149,12 +149,14 @@ def describe(parameter: Parameter) -> ParameterDescriptor:
         read_only=parameter.changes is Changes.NEVER,
     )
     if parameter.range and parameter.kind is int:
-        least, greatest = (int(bound) for bound in parameter.range)
-        descriptor.integer_range = [IntegerRange(from_value=least, to_value=greatest, step=0)]
+        least, greatest = parameter.range
+        descriptor.integer_range = [
+            IntegerRange(from_value=int(least), to_value=int(greatest), step=0)
+        ]
     elif parameter.range:
-        least, greatest = (float(bound) for bound in parameter.range)
+        least, greatest = parameter.range
         descriptor.floating_point_range = [
-            FloatingPointRange(from_value=least, to_value=greatest, step=0.0)
+            FloatingPointRange(from_value=float(least), to_value=float(greatest), step=0.0)
         ]
     return descriptor
 
