@@ -15,7 +15,7 @@ from launch_ros.substitutions import FindPackageShare
 
 
 def generate_launch_description():
-    """The bag player starts paused for ``delay_s``, so that the node has loaded its model."""
+    """The player waits for ``delay_s``, so that the node has loaded its model."""
     share = FindPackageShare("ood_detection")
     profile = PathJoinSubstitution([share, "config", "fastdds_profile.xml"])
     node = PathJoinSubstitution([share, "launch", "ood_perception.launch.py"])
@@ -34,19 +34,17 @@ def generate_launch_description():
                 description="Topic of the camera_info in the bag.",
             ),
             DeclareLaunchArgument(
-                "bundle",
-                default_value="generated",
-                description="Model: a folder, or the name of a folder in the package's models/.",
+                "bundle", default_value="", description="Model. Empty: as in params_file."
             ),
             DeclareLaunchArgument(
                 "compressed",
-                default_value="false",
-                description="Whether the bag's images are compressed.",
+                default_value="",
+                description="true for a bag of compressed images. Empty: as in params_file.",
             ),
             DeclareLaunchArgument(
                 "mounting_source",
-                default_value="none",
-                description="Where the camera's place comes from: none, parameters or tf.",
+                default_value="",
+                description="none, parameters or tf. Empty: as in params_file.",
             ),
             DeclareLaunchArgument(
                 "params_file",

@@ -94,8 +94,6 @@ class Manifest(_Strict):
     """The bundle's table of contents.
 
     road_classes: ids of the classes that a vehicle drives on.
-    contact_stddev_px: standard deviation of an obstacle's lower edge, in grid cells, as measured
-        on validation data.
     """
 
     schema_version: int
@@ -106,7 +104,6 @@ class Manifest(_Strict):
     score: ScoreSpec
     meta_classifier: MetaClassifierSpec | None = None
     provenance: Provenance
-    contact_stddev_px: Annotated[float, Field(gt=0)] = 1.0
 
     @model_validator(mode="after")
     def _check_references(self) -> Manifest:

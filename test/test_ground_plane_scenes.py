@@ -9,10 +9,10 @@ import pytest
 from obstacle_examples import edge_component
 
 from ood_perception.bundle import NetworkSpec
-from ood_perception.camera import CameraModel, Mounting
 from ood_perception.component_labels import component_pixels
 from ood_perception.component_shapes import component_shapes
 from ood_perception.generated_drive import random_scene
+from ood_perception.generated_drive.mounted_camera import camera_model, mounting
 from ood_perception.ground_plane import place
 from ood_perception.letterbox import Letterbox
 
@@ -38,9 +38,7 @@ def placements(frame, grid_step):
     rows = np.floor(letterbox.image_y(np.arange(height // grid_step) + 0.5)).astype(int)
     columns = np.floor(letterbox.image_x(np.arange(width // grid_step) + 0.5)).astype(int)
     setup = frame.camera
-    model = CameraModel(width, height, setup.matrix(), np.empty(0))
-    # The generated camera's pitch is positive upwards, REP 103's downwards.
-    mount = Mounting.from_angles(setup.height_m, -setup.pitch_rad, setup.roll_rad)
+    model, mount = camera_model(setup), mounting(setup)
     for truth in frame.objects:
         mask = (frame.instances == truth.id)[np.ix_(rows, columns)]
         if not truth.lower_edge_visible or not mask.any():

@@ -31,7 +31,7 @@ from ood_perception.ros.playback_report import PlayerReport, Timeline, restamped
 
 _CLOCK_PERIOD_S = 0.005
 _SETTLE_S = 0.3
-_KEEP_LAST = 10
+_KEEP_LAST = 40
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ood_perception.bags import BagSummary, make_bag
-from ood_perception.camera import CameraModel
 from ood_perception.frame_sources import Frame
 from ood_perception.generated_drive import CameraSetup, Drive
+from ood_perception.generated_drive.mounted_camera import camera_model
 
 NODE = "ood_perception"
 CAMERA = "camera"
@@ -58,7 +58,7 @@ def generated_input(bag: Path, progress: Progress | None = None) -> DemoInput:
     summary = _make(
         frames,
         bag,
-        camera=intrinsics(drive.camera),
+        camera=camera_model(drive.camera),
         progress=None if progress is None else lambda done, _: progress(done, total),
     )
     return DemoInput(bag, summary.frames, _GENERATED_RATE_HZ, mounting_parameters(drive.camera))
@@ -72,11 +72,6 @@ def video_input(bag: Path, video: Path, progress: Progress | None = None) -> Dem
     summary = _make(video, bag, progress=progress)
     rate_hz = (summary.frames - 1) / summary.duration_s if summary.duration_s > 0 else 10.0
     return DemoInput(bag, summary.frames, rate_hz, {"mounting_source": "none"})
-
-
-def intrinsics(camera: CameraSetup) -> CameraModel:
-    """The intrinsics of a generated drive's camera: an ideal pinhole."""
-    return CameraModel(camera.width, camera.height, camera.matrix(), [])  # type: ignore[arg-type]
 
 
 def mounting_parameters(camera: CameraSetup) -> dict[str, Any]:
