@@ -46,7 +46,7 @@ def exact_pixel_metrics(scores: NDArray[np.floating], unknown: NDArray[np.bool_]
     scores, unknown = _checked(scores, unknown)
     order = np.argsort(scores)[::-1]
     falling, is_unknown = scores[order], unknown[order]
-    last_of_tie = np.append(falling[1:] != falling[:-1], True)
+    last_of_tie = np.append(falling[1:] != falling[:-1], True)[: falling.size]
     found = np.cumsum(is_unknown, dtype=np.int64)[last_of_tie]
     passed = np.flatnonzero(last_of_tie) + 1
     return _metrics_of_curve(found, passed - found)
@@ -95,7 +95,7 @@ class ScoreHistogram:
         self.counts += other.counts
 
     def metrics(self) -> PixelMetrics:
-        """The metrics of all that was counted. Raises OodError when one kind of pixel is missing."""
+        """The metrics of all that was counted; OodError when one kind of pixel is missing."""
         used = self.counts.any(axis=0)
         known, unknown = np.cumsum(self.counts[:, used][:, ::-1], axis=1)
         return _metrics_of_curve(unknown, known)
