@@ -43,7 +43,7 @@ demo: setup-runtime ## a drive through the node, results in demo_output/
 	  $${VIDEO:+--video "$$VIDEO"} $${BUNDLE:+--bundle "$$BUNDLE"}
 
 bench: setup-runtime ## speed of the component metrics and of each model in models/
-	@$(IN_ROS) python scripts/benchmark_components.py; \
+	@$(IN_ROS) python benchmarks/bench_components.py; \
 	for bundle in models/*/manifest.*; do \
 	  if [ -f "$$bundle" ]; then ood benchmark --bundle "$$(dirname "$$bundle")"; fi; \
 	done

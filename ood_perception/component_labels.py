@@ -34,6 +34,7 @@ class ComponentPixels:
 
     labels: (H, W) int32, 0 background, 1..count in raster order of the components' first pixels.
     count: number of components.
+    positions: (n,) intp, row * W + column of each pixel.
     rows, columns: (n,) intp, image coordinates of each pixel.
     component: (n,) intp, 0-based component index (label - 1) of each pixel, never falling.
     starts: (count + 1,) intp; component k owns the pixels starts[k]:starts[k + 1].
@@ -46,6 +47,7 @@ class ComponentPixels:
 
     labels: NDArray[np.int32]
     count: int
+    positions: NDArray[np.intp]
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
     component: NDArray[np.intp]
@@ -53,11 +55,6 @@ class ComponentPixels:
     boundary_starts: NDArray[np.intp]
     pair_component: NDArray[np.intp]
     pair_position: NDArray[np.intp]
-
-    @property
-    def positions(self) -> NDArray[np.intp]:
-        """(n,) intp, row * W + column of each pixel."""
-        return np.asarray(self.rows * self.labels.shape[1] + self.columns)
 
     @property
     def areas(self) -> NDArray[np.intp]:
@@ -93,22 +90,23 @@ def component_pixels(
         mask8, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1
     )
     is_boundary = eroded.ravel()[positions] == 0
-    order, group_starts = _group(component * 2 + is_boundary, 2 * count)
+    order, keys, group_starts = _group(component * 2 + is_boundary, 2 * count)
     positions = positions[order]
-    component = component[order]
+    component_of_pixel = np.asarray(keys >> 1, np.intp)
     rows = positions // width
     columns = positions - rows * width
-    boundary = np.flatnonzero(is_boundary[order])
+    boundary = np.flatnonzero((keys & 1).astype(np.bool_))
     pair_source, pair_position = _outside_neighbours(mask8, rows[boundary], columns[boundary])
     return ComponentPixels(
         labels=labels,
         count=count,
+        positions=positions,
         rows=rows,
         columns=columns,
-        component=component,
+        component=component_of_pixel,
         starts=group_starts[::2],
         boundary_starts=group_starts[1::2],
-        pair_component=component[boundary[pair_source]],
+        pair_component=component_of_pixel[boundary[pair_source]],
         pair_position=pair_position,
     )
 
@@ -180,39 +178,40 @@ def _as_mask(mask: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
 
 def _label_in_raster_order(
     mask8: NDArray[np.uint8], positions: NDArray[np.intp]
-) -> tuple[NDArray[np.int32], NDArray[np.intp], int]:
+) -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
     """Label map, 0-based component of each mask pixel, and the number of components.
 
-    OpenCV promises no order of its labels. Its pixel-based algorithm seldom needs the renumbering
-    by first pixels that follows; its block-based ones number 2x2 blocks.
+    OpenCV promises no order of its labels, and indeed numbers 2x2 blocks or stripes, so they are
+    renumbered by first pixels; most often they already are in order.
     """
-    found, found_labels = cv2.connectedComponentsWithAlgorithm(mask8, 8, cv2.CV_32S, cv2.CCL_WU)
-    labels = np.asarray(found_labels, np.int32)
+    found, map_of_labels = cv2.connectedComponents(mask8, connectivity=8, ltype=cv2.CV_32S)
+    labels = np.asarray(map_of_labels, np.int32)
     count = found - 1
-    component = labels.ravel()[positions].astype(np.intp) - 1
+    at_pixels = labels.ravel()[positions]
     # In raster order each component's first pixel carries the next number: the highest so far,
     # plus one.
-    highest = np.maximum.accumulate(component)
-    if count == 0 or (highest[0] == 0 and np.diff(highest).max(initial=0) <= 1):
-        return labels, component, count
-    first = np.empty(count, np.intp)
-    # With repeated indices the last assignment wins: reversed, that is the first pixel.
-    first[component[::-1]] = positions[::-1]
-    rank = np.empty(count, np.intp)
-    rank[np.argsort(first)] = np.arange(count)
-    component = rank[component]
-    labels.ravel()[positions] = component + 1
-    return labels, component, count
+    highest = np.maximum.accumulate(at_pixels)
+    if count > 0 and (highest[0] > 1 or np.diff(highest).max(initial=0) > 1):
+        first = np.empty(found, np.intp)
+        # With repeated indices the last assignment wins: reversed, that is the first pixel.
+        first[at_pixels[::-1]] = positions[::-1]
+        rank = np.empty(found, np.int32)
+        rank[1 + np.argsort(first[1:])] = np.arange(1, found)
+        at_pixels = rank[at_pixels]
+        labels.ravel()[positions] = at_pixels
+    return labels, np.asarray(at_pixels - 1, np.int32), count
 
 
-def _group(keys: NDArray[np.intp], key_count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Stable order that sorts the keys, and (key_count + 1,) starts of the groups in it."""
+def _group(
+    keys: NDArray[np.int32], key_count: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Stable order that sorts the keys, the sorted keys, (key_count + 1,) starts of groups."""
     # NumPy's stable sort is a radix sort for 16-bit integers, several times faster than for others.
     narrow = keys.astype(np.uint16) if key_count <= 2**16 else keys
     order = np.argsort(narrow, kind="stable")
-    starts = np.zeros(key_count + 1, np.intp)
-    np.cumsum(np.bincount(keys, minlength=key_count), out=starts[1:])
-    return order, starts
+    narrow = narrow[order]
+    starts = np.searchsorted(narrow, np.arange(key_count, dtype=narrow.dtype))
+    return order, narrow.astype(np.intp), np.append(starts, keys.size)
 
 
 def _outside_neighbours(
@@ -229,6 +228,7 @@ def _outside_neighbours(
     framed_steps = row_steps * (width + 2) + column_steps
     framed_positions = (rows + 1) * (width + 2) + columns + 1
     outside = framed.ravel()[framed_positions[:, None] + framed_steps] == 0
-    source, neighbour = np.nonzero(outside)
+    # Flat: NumPy finds nonzeros in several dimensions far more slowly.
+    source, neighbour = np.divmod(np.flatnonzero(outside), len(NEIGHBOUR_OFFSETS))
     steps = row_steps * width + column_steps
     return source, (rows * width + columns)[source] + steps[neighbour]

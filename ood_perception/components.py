@@ -6,9 +6,11 @@ ids next to them. `component_metrics` is the dense form for whole probability pl
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +37,8 @@ __all__ = [
     "road_border_share",
     "sparse_component_metrics",
 ]
+
+_LEAST_VALUES_FOR_TWO_THREADS = 500_000
 
 _HEAT_SUFFIXES = (
     "", "_in", "_bd", "_rel", "_rel_in", "_var", "_var_in", "_var_bd", "_var_rel", "_var_rel_in",
@@ -83,25 +87,27 @@ def component_metrics(
     probabilities: (C, H, W) float32 (or float64) softmax probabilities.
     mask: (H, W) bool or integer, not zero where a pixel is anomalous.
     ignore: (H, W) bool or integer, or None; pixels where it is not zero leave the mask first.
-    Only probabilities at the components and next to them are read. An empty mask gives (0, M).
+    Only probabilities at the components and next to them are read; a second thread helps with many
+    of them, unless OpenCV is set to one (`cv2.setNumThreads(1)`). An empty mask gives (0, M).
     Raises ComponentInputError (also a ValueError) for wrong shapes and dtypes, and for
     probabilities that are not finite where they are read; elsewhere they have no effect.
     """
     probabilities = np.asarray(probabilities)
     _check_probabilities(probabilities, ndim=3, layout="(classes, height, width)")
     pixels = component_pixels(mask, ignore)
-    positions = pixels.positions
     if probabilities.shape[1:] != pixels.labels.shape:
         raise ComponentInputError(
             f"probabilities have shape {probabilities.shape} but the mask has "
             f"{pixels.labels.shape}; give (classes, height, width) of the same grid"
         )
-    statistics = pixel_statistics(
-        lambda start, stop: _gather(probabilities, positions[start:stop]),
-        len(probabilities),
-        pixels.starts,
-    )
-    return _assemble(pixels, statistics, _pair_classes(probabilities, pixels))
+    ring = _ring(pixels)
+    # One gather for both: a component's pixels and the ring around it share cache lines.
+    gathered = _gather(probabilities, np.concatenate([pixels.positions, ring]))
+    at_pixels, at_ring = np.split(gathered, [pixels.positions.size], axis=1)
+    statistics = pixel_statistics(at_pixels, pixels.starts)
+    class_of_ring = np.empty(pixels.labels.size, np.min_scalar_type(len(probabilities)))
+    class_of_ring[ring] = _most_probable(at_ring)
+    return _assemble(pixels, statistics, class_of_ring[pixels.pair_position].astype(np.intp))
 
 
 def sparse_component_metrics(
@@ -133,10 +139,7 @@ def sparse_component_metrics(
             f"the class map holds class {wrong[0]} next to a component, but there are only "
             f"{num_classes} classes; give the most probable class of every pixel"
         )
-    statistics = pixel_statistics(
-        lambda start, stop: probabilities[:, start:stop], num_classes, pixels.starts
-    )
-    return _assemble(pixels, statistics, pair_classes)
+    return _assemble(pixels, pixel_statistics(probabilities, pixels.starts), pair_classes)
 
 
 def _assemble(
@@ -167,13 +170,8 @@ class _Segments:
         self._part_area = np.diff(np.append(bounds, pixels.rows.size))
         self._filled = self._part_area > 0
         self._filled_starts = bounds[self._filled]
-        self._starts = pixels.starts[:-1]
         self.area = pixels.areas.astype(np.float64)
         self.inner_area, self.boundary_area = self._part_area.reshape(-1, 2).T.astype(np.float64)
-
-    def component_sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
-        """(count,) sums over each component, added in float64."""
-        return np.asarray(np.add.reduceat(values, self._starts, dtype=np.float64))
 
     def moments(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
         """Means, then population variances, over the component, its inner, its boundary pixels.
@@ -209,8 +207,8 @@ def _geometry_metrics(
         "S_rel": segments.area / border,
         "S_rel_in": segments.inner_area / border,
         # The method calls the mean row index x and the mean column index y.
-        "mean_x": segments.component_sums(pixels.rows) / segments.area,
-        "mean_y": segments.component_sums(pixels.columns) / segments.area,
+        "mean_x": np.add.reduceat(pixels.rows, pixels.starts[:-1]) / segments.area,
+        "mean_y": np.add.reduceat(pixels.columns, pixels.starts[:-1]) / segments.area,
     }
 
 
@@ -244,24 +242,25 @@ def _neighbour_shares(
     return np.asarray(pairs / np.maximum(pairs.sum(axis=1, keepdims=True), 1))
 
 
-def _pair_classes(probabilities: NDArray[np.floating], pixels: ComponentPixels) -> NDArray[np.intp]:
-    """(m,) most probable class at pixels.pair_position; each distinct position is read once."""
-    class_map = np.zeros(pixels.labels.size, np.min_scalar_type(len(probabilities)))
-    class_map[pixels.pair_position] = 1
-    ring = np.flatnonzero(class_map)
-    at_ring = _gather(probabilities, ring)
-    best = at_ring[0].copy()
-    winner = np.zeros(ring.size, class_map.dtype)
-    for class_id, plane in enumerate(at_ring[1:], start=1):
-        # Strictly greater: of equal probabilities the lowest class wins, as with argmax.
-        np.copyto(winner, class_id, where=plane > best)
-        np.maximum(best, plane, out=best)
-    if not np.isfinite(best).all():
+def _ring(pixels: ComponentPixels) -> NDArray[np.intp]:
+    """(r,) positions next to components, each once."""
+    is_ring = np.zeros(pixels.labels.size, np.bool_)
+    is_ring[pixels.pair_position] = True
+    return np.flatnonzero(is_ring)
+
+
+def _most_probable(at_ring: NDArray[np.floating]) -> NDArray[np.intp]:
+    """(r,) argmax of (C, r), of equal probabilities the lowest class."""
+    largest = at_ring.max(axis=0)
+    if not np.isfinite(largest).all():
         raise ComponentInputError(
             "probabilities next to a component are not finite; check the network's output"
         )
-    class_map[ring] = winner
-    return class_map[pixels.pair_position].astype(np.intp)
+    winner = np.zeros(largest.size, np.intp)
+    for class_id in range(len(at_ring) - 1, 0, -1):
+        np.copyto(winner, class_id, where=at_ring[class_id] == largest)
+    np.copyto(winner, 0, where=at_ring[0] == largest)
+    return winner
 
 
 def _gather(
@@ -269,11 +268,27 @@ def _gather(
 ) -> NDArray[np.floating]:
     """(C, k) probabilities at k flat positions."""
     num_classes, _, width = probabilities.shape
-    if probabilities.flags.c_contiguous:
-        return np.take(probabilities.reshape(num_classes, -1), positions, axis=1)
-    # Reshaping would copy the whole array, for example that of a transposed (H, W, C).
-    rows, columns = np.divmod(positions, width)
-    return probabilities[:, rows, columns]
+    if not probabilities.flags.c_contiguous:
+        # Reshaping would copy the whole array, for example that of a transposed (H, W, C).
+        rows, columns = np.divmod(positions, width)
+        return probabilities[:, rows, columns]
+    planes = probabilities.reshape(num_classes, -1)
+    gathered = np.empty((num_classes, positions.size), probabilities.dtype)
+
+    def gather_classes(classes: slice) -> None:
+        # Clipping skips a check of positions that are inside the image anyway.
+        np.take(planes[classes], positions, axis=1, out=gathered[classes], mode="clip")
+
+    if gathered.size < _LEAST_VALUES_FOR_TWO_THREADS or cv2.getNumThreads() < 2:
+        gather_classes(slice(None))
+        return gathered
+    # Waiting for memory is most of the work, and two threads wait at the same time.
+    half = num_classes // 2
+    with ThreadPoolExecutor(1) as helper:
+        other_half = helper.submit(gather_classes, slice(half, None))
+        gather_classes(slice(half))
+        other_half.result()
+    return gathered
 
 
 def _check_probabilities(probabilities: NDArray[np.floating], ndim: int, layout: str) -> None:

@@ -119,7 +119,10 @@ class LossConfiguration(_Section):
 
 
 class TrainingConfiguration(_Section):
-    """A whole training run. Paths are relative to the working directory."""
+    """A whole training run. Paths are relative to the working directory.
+
+    initial_checkpoint: network weights to begin with, such as those of an earlier run's stage.
+    """
 
     name: str
     data_root: Path
@@ -128,6 +131,7 @@ class TrainingConfiguration(_Section):
     model: str
     decoder_channels: int | None = None
     imagenet_weights: bool = False
+    initial_checkpoint: Path | None = None
     bfloat16: bool = False
     threads: int | None = None
     crop_size: int = Field(default=320, ge=32)

@@ -212,6 +212,9 @@ class Trainer:
             if not isinstance(network, DeepLabV3Plus):
                 raise OodError(f"imagenet_weights: there are none for {settings.model!r}")
             load_imagenet_weights(network)
+        if settings.initial_checkpoint is not None:
+            tensors, _ = checkpoint.read_checkpoint(settings.initial_checkpoint)
+            checkpoint.load_network_state(network, tensors, settings.initial_checkpoint)
         return network.to(memory_format=torch.channels_last)
 
     def _create_optimizer(self) -> torch.optim.Optimizer:

@@ -109,7 +109,7 @@ def test_golden_table_is_whole_and_its_mask_is_the_thresholded_entropy() -> None
 # Against the literal version
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(scenes())
 def test_same_as_the_literal_version(scene: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     probabilities, mask, ignore = scene
@@ -150,6 +150,15 @@ def test_array_order_in_memory_does_not_matter() -> None:
     np.testing.assert_array_equal(
         component_metrics(transposed, np.asfortranarray(mask)).values, expected
     )
+
+
+def test_a_second_thread_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    probabilities = random_probabilities(12, 5, 30, 40)
+    mask = np.random.default_rng(13).random((30, 40)) < 0.4
+    expected = component_metrics(probabilities, mask).values
+    monkeypatch.setattr("ood_perception.components._LEAST_VALUES_FOR_TWO_THREADS", 1)
+    monkeypatch.setattr("cv2.getNumThreads", lambda: 2)
+    np.testing.assert_array_equal(component_metrics(probabilities, mask).values, expected)
 
 
 def test_sparse_form_needs_probabilities_at_components_only() -> None:

@@ -155,7 +155,9 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-@pytest.mark.parametrize("folder", ["ood_perception", "ood_training", "scripts", "test", "launch"])
+@pytest.mark.parametrize(
+    "folder", ["ood_perception", "ood_training", "benchmarks", "scripts", "test", "launch"]
+)
 def test_files_hold_one_concept(folder):
     long = {
         str(path.relative_to(ROOT)): lines

@@ -67,7 +67,7 @@ def test_golden_object_side() -> None:
     assert overlap.ppv == pytest.approx([0, 5 / 17, 0])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(masks)
 def test_prediction_side_same_as_the_literal_version(
     scene: tuple[np.ndarray, np.ndarray, np.ndarray],
@@ -82,7 +82,7 @@ def test_prediction_side_same_as_the_literal_version(
         assert overlap.false_positive[k] == (iou == 0)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(masks)
 def test_benchmark_same_as_the_literal_version(
     scene: tuple[np.ndarray, np.ndarray, np.ndarray],

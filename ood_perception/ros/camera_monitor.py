@@ -10,6 +10,7 @@ from ood_perception.camera_pipeline import Scene, Status
 from ood_perception.ros.diagnostics import ERROR, OK, WARN, CameraReport, Health
 from ood_perception.ros.frame_counts import FrameAccount, Outcome
 
+_SLOW_S = 0.5
 _STUCK_S = 5.0
 _ASK_AFTER_FRAMES = 3
 _FUTURE_TOLERANCE_S = 0.1
@@ -110,15 +111,18 @@ class CameraMonitor:
             self._on_change()
 
     def _health_now(self, now_s: float) -> Health:
-        busy_since_s, received_s = self._busy_since_s, self._received_s
-        if busy_since_s is not None and now_s - busy_since_s > _STUCK_S:
-            busy_s = now_s - busy_since_s
-            return Health(ERROR, "stuck", f"one image has been processed for {busy_s:.1f} s")
+        with self._lock:
+            busy_since_s, received_s, health = self._busy_since_s, self._received_s, self._health
+        busy_s = 0.0 if busy_since_s is None else now_s - busy_since_s
+        text = f"nothing is published: one image has been processed for {busy_s:.1f} s"
+        if busy_s > _STUCK_S:
+            return Health(ERROR, "stuck", text)
         quiet_s = now_s - (self._since_s if received_s is None else received_s)
         if quiet_s > self._timeout_s:
             return Health(ERROR, "no_image", f"no image on {self._topic} for {quiet_s:.1f} s")
-        with self._lock:
-            return self._health
+        if busy_s > _SLOW_S and health.level != ERROR:
+            return Health(WARN, "slow", text)
+        return health
 
 
 def _scene_health(scene: Scene, age_s: float, geometry_fault: str) -> Health:

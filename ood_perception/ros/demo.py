@@ -169,6 +169,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"files: {settings.output}/ with {', '.join(names)}")
     for promise in summary.broken_promises:
         print(f"demo: broken promise: {promise}", file=sys.stderr)
+    if 0 < summary.processed < summary.published / 2:
+        slower = settings.rate * summary.processed / summary.published
+        print(f"hint:  too fast for this machine; see more frames with --rate {slower * 0.8:.2g}")
     print(summary.line())
     return 1 if summary.broken_promises else 0
 

@@ -19,7 +19,8 @@ NAMESPACE = f"/{NODE}/{CAMERA}"
 IMAGE_TOPIC = f"{NAMESPACE}/image"
 
 _FRAME_ID = "camera_optical_frame"
-_GENERATED_SEED = 11
+_GENERATED_SEED = 7
+_GENERATED_OBSTACLES = 7
 _GENERATED_RATE_HZ = 12.0
 _GENERATED_DURATION_S = 12.0
 _GENERATED_SPEED_MPS = 9.0
@@ -52,6 +53,7 @@ def generated_input(bag: Path, progress: Progress | None = None) -> DemoInput:
         frame_rate_hz=_GENERATED_RATE_HZ,
         duration_s=_GENERATED_DURATION_S,
         light="clear",
+        obstacle_count=_GENERATED_OBSTACLES,
     )
     frames = _frames(drive)
     total = len(drive)

@@ -24,7 +24,7 @@ class DemoRecord:
     stamps input_stamps_ns. counters: the node's own account of them, from /diagnostics.
     obstacle_stamps_ns: of every ``obstacles`` message. output_stamps_ns: of every message, by
     topic. latencies_s: from the ``obstacles`` messages. obstacles_per_frame: components in each.
-    distinct_obstacles: different ids among them. node_exit_code: after SIGINT.
+    distinct_obstacles: different ids (tracks) among them. node_exit_code: after SIGINT.
     """
 
     frames_in: int
@@ -82,7 +82,7 @@ class DemoSummary:
             f"{self.published} frames in, {self.processed} processed, "
             f"{dropped} dropped{f' ({reasons})' if reasons else ''}, {self.refused} refused, "
             f"{self.lost_in_transport} lost in transport, "
-            f"{self.obstacles} obstacles ({self.distinct_obstacles} different ones in "
+            f"{self.obstacles} obstacles ({self.distinct_obstacles} tracks in "
             f"{self.frames_with_obstacles} frames), {latency}"
         )
 

@@ -18,7 +18,7 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 # Bridges the executor's short absences; older frames are replaced, and counted, in the slot.
-_QUEUE_DEPTH = 10
+_QUEUE_DEPTH = 30
 _BY_NAME = {
     "reliable": ReliabilityPolicy.RELIABLE,
     "best_effort": ReliabilityPolicy.BEST_EFFORT,
