@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_LINES = 300
+MAX_TEST_LINES = 450  # a subject may have many cases
 ROS_MODULES = {
     "ament_index_python",
     "builtin_interfaces",
@@ -159,10 +160,11 @@ def module_name(path: Path) -> str:
     "folder", ["ood_perception", "ood_training", "benchmarks", "scripts", "test", "launch"]
 )
 def test_files_hold_one_concept(folder):
+    limit = MAX_TEST_LINES if folder == "test" else MAX_LINES
     long = {
         str(path.relative_to(ROOT)): lines
         for path in sources(folder)
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > MAX_LINES
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > limit
     }
     assert long == {}
 

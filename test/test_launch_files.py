@@ -124,9 +124,8 @@ def test_launch_arguments_that_set_parameters_name_real_ones(description):
 def test_launch_files_with_the_real_launch_ros():
     if importlib.util.find_spec("launch_ros") is None:
         pytest.skip("launch_ros is not installed (it is not on PyPI)")
-    from launch.launch_description_sources import get_launch_description_from_python_launch_file
-
     from launch import LaunchDescription
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
 
     for path in LAUNCH_FILES:
         made = get_launch_description_from_python_launch_file(str(path))

@@ -86,10 +86,7 @@ def benchmark(
     backend: BackendOption = "onnxruntime",
 ) -> None:
     """Time every stage from an image in memory to obstacles."""
-    if images:
-        pictures = [read_image(path) for path in list_images(images)]
-    else:
-        pictures = [_noise(size)]
+    pictures = [read_image(path) for path in list_images(images)] if images else [_noise(size)]
     result = benchmark_detector(Detector(load_bundle(bundle), backend), pictures, runs)
     write_json(json_file, result)
     table = Table(title=f"{result['model']} on {result['device']}, {runs} runs, ms")
