@@ -80,6 +80,17 @@ class MetaClassifierSpec(FileSpec):
     decision: Share = 0.5
 
 
+class ContactSpec(_Strict):
+    """How a component's lower edge lies to the obstacle's true foot, in cells of the grid.
+
+    offset_cells: how far components reach below it (a halo), taken off before ranging.
+    stddev_cells: standard deviation of what remains.
+    """
+
+    offset_cells: Annotated[float, Field(ge=-10, le=10)] = 0.0
+    stddev_cells: Annotated[float, Field(gt=0, le=10)] = 0.3
+
+
 class Provenance(_Strict):
     """What a user has to know before trusting the model."""
 
@@ -104,6 +115,7 @@ class Manifest(_Strict):
     score: ScoreSpec
     meta_classifier: MetaClassifierSpec | None = None
     provenance: Provenance
+    contact: ContactSpec = ContactSpec()
 
     @model_validator(mode="after")
     def _check_references(self) -> Manifest:

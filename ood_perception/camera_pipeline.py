@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from time import perf_counter
 from typing import Any, Protocol
@@ -199,8 +199,18 @@ class CameraPipeline:
     ) -> list[Placement | None]:
         if camera is None or mounting is None:
             return [None] * len(detection.kept)
-        settings, cell = self.settings.ground_plane, grid_cell_px(detection)
+        cell = grid_cell_px(detection)
+        settings = self._ground_plane(cell)
         return [place(c, camera, mounting, settings, cell) for c in detection.kept]
+
+    def _ground_plane(self, cell_px: float) -> GroundPlaneSettings:
+        """The settings with what the model's calibration says of components' lower edges."""
+        settings, contact = self.settings.ground_plane, self.detector.bundle.manifest.contact
+        return replace(
+            settings,
+            contact_offset_px=settings.contact_offset_px + contact.offset_cells * cell_px,
+            contact_stddev_cells=contact.stddev_cells,
+        )
 
     def _follow(
         self,

@@ -34,27 +34,32 @@ class ComponentPixels:
 
     labels: (H, W) int32, 0 background, 1..count in raster order of the components' first pixels.
     count: number of components.
-    positions: (n,) intp, row * W + column of each pixel.
-    rows, columns: (n,) intp, image coordinates of each pixel.
-    component: (n,) intp, 0-based component index (label - 1) of each pixel, never falling.
+    positions: (n,) int32, row * W + column of each pixel.
+    rows, columns: (n,) int32, image coordinates of each pixel.
+    component: (n,) int32, 0-based component index (label - 1) of each pixel, never falling.
     starts: (count + 1,) intp; component k owns the pixels starts[k]:starts[k + 1].
     boundary_starts: (count,) intp; its inner pixels are starts[k]:boundary_starts[k], its boundary
         pixels (those that have a neighbour in the image outside the mask) the rest.
-    pair_component, pair_position: (m,) intp; one entry for every ordered pair of a component pixel
-        and a neighbour of it in the image outside the mask: the component's index, and the
-        neighbour's position row * W + column. A neighbour of three pixels occurs three times.
+    pair_pixel, pair_position: (m,) intp; one entry for every ordered pair of a component pixel and
+        a neighbour of it in the image outside the mask: the pixel's index in the arrays above,
+        never falling, and the neighbour's position. A neighbour of three pixels occurs three times.
     """
 
     labels: NDArray[np.int32]
     count: int
-    positions: NDArray[np.intp]
-    rows: NDArray[np.intp]
-    columns: NDArray[np.intp]
-    component: NDArray[np.intp]
+    positions: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    component: NDArray[np.int32]
     starts: NDArray[np.intp]
     boundary_starts: NDArray[np.intp]
-    pair_component: NDArray[np.intp]
+    pair_pixel: NDArray[np.intp]
     pair_position: NDArray[np.intp]
+
+    @property
+    def pair_component(self) -> NDArray[np.int32]:
+        """(m,) int32, the 0-based component of each pair."""
+        return self.component[self.pair_pixel]
 
     @property
     def areas(self) -> NDArray[np.intp]:
@@ -85,16 +90,11 @@ def component_pixels(
     positions = np.flatnonzero(mask8.view(np.bool_))
     labels, component, count = _label_in_raster_order(mask8, positions)
 
-    # Outside the image counts as inside the mask, so the image border makes no boundary.
-    eroded = cv2.erode(
-        mask8, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1
-    )
-    is_boundary = eroded.ravel()[positions] == 0
-    order, keys, group_starts = _group(component * 2 + is_boundary, 2 * count)
-    positions = positions[order]
-    component_of_pixel = np.asarray(keys >> 1, np.intp)
-    rows = positions // width
-    columns = positions - rows * width
+    keys = component * 2 + _is_boundary(mask8, positions)
+    order, keys, group_starts = _group(keys, 2 * count)
+    positions = positions[order].astype(np.int32)
+    rows = positions // np.int32(width)
+    columns = positions - rows * np.int32(width)
     boundary = np.flatnonzero((keys & 1).astype(np.bool_))
     pair_source, pair_position = _outside_neighbours(mask8, rows[boundary], columns[boundary])
     return ComponentPixels(
@@ -103,10 +103,10 @@ def component_pixels(
         positions=positions,
         rows=rows,
         columns=columns,
-        component=component_of_pixel,
+        component=np.asarray(keys >> 1, np.int32),
         starts=group_starts[::2],
         boundary_starts=group_starts[1::2],
-        pair_component=component_of_pixel[boundary[pair_source]],
+        pair_pixel=boundary[pair_source],
         pair_position=pair_position,
     )
 
@@ -134,8 +134,9 @@ def border_class_share(
     """
     check_class_map(pixels, class_map)
     lookup = np.isin(class_map.ravel()[pixels.pair_position], list(classes))
-    hits = np.bincount(pixels.pair_component[lookup], minlength=pixels.count)
-    total = np.bincount(pixels.pair_component, minlength=pixels.count)
+    component = pixels.pair_component
+    hits = np.bincount(component[lookup], minlength=pixels.count)
+    total = np.bincount(component, minlength=pixels.count)
     return np.asarray(hits / np.maximum(total, 1))
 
 
@@ -202,33 +203,42 @@ def _label_in_raster_order(
     return labels, np.asarray(at_pixels - 1, np.int32), count
 
 
+def _is_boundary(mask8: NDArray[np.uint8], positions: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which of the mask's pixels have a neighbour in the image outside the mask."""
+    # Outside the image counts as inside the mask, so the image border makes no boundary.
+    eroded = cv2.erode(
+        mask8, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1
+    )
+    return eroded.ravel()[positions] == 0
+
+
 def _group(
     keys: NDArray[np.int32], key_count: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+) -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.intp]]:
     """Stable order that sorts the keys, the sorted keys, (key_count + 1,) starts of groups."""
     # NumPy's stable sort is a radix sort for 16-bit integers, several times faster than for others.
     narrow = keys.astype(np.uint16) if key_count <= 2**16 else keys
     order = np.argsort(narrow, kind="stable")
-    narrow = narrow[order]
-    starts = np.searchsorted(narrow, np.arange(key_count, dtype=narrow.dtype))
-    return order, narrow.astype(np.intp), np.append(starts, keys.size)
+    keys = keys[order]
+    starts = np.searchsorted(keys, np.arange(key_count, dtype=keys.dtype))
+    return order, keys, np.append(starts, keys.size)
 
 
 def _outside_neighbours(
-    mask8: NDArray[np.uint8], rows: NDArray[np.intp], columns: NDArray[np.intp]
+    mask8: NDArray[np.uint8], rows: NDArray[np.int32], columns: NDArray[np.int32]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Every pair of a given pixel and a neighbour in the image outside the mask.
 
-    Returns the index of the pixel in rows and columns, and the neighbour's position.
+    Returns the index of the pixel in rows and columns, never falling, and the neighbour's position.
     """
     width = mask8.shape[1]
     # A frame of ones: what lies outside the image is never counted.
     framed = cv2.copyMakeBorder(mask8, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
     row_steps, column_steps = np.array(NEIGHBOUR_OFFSETS, np.intp).T
     framed_steps = row_steps * (width + 2) + column_steps
-    framed_positions = (rows + 1) * (width + 2) + columns + 1
+    framed_positions = (rows + 1) * np.intp(width + 2) + columns + 1
     outside = framed.ravel()[framed_positions[:, None] + framed_steps] == 0
     # Flat: NumPy finds nonzeros in several dimensions far more slowly.
     source, neighbour = np.divmod(np.flatnonzero(outside), len(NEIGHBOUR_OFFSETS))
     steps = row_steps * width + column_steps
-    return source, (rows * width + columns)[source] + steps[neighbour]
+    return source, (rows * np.intp(width) + columns)[source] + steps[neighbour]

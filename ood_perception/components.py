@@ -6,11 +6,10 @@ ids next to them. `component_metrics` is the dense form for whole probability pl
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +22,8 @@ from ood_perception.component_labels import (
     component_pixels,
     road_border_share,
 )
-from ood_perception.pixel_statistics import PixelStatistics, pixel_statistics
+from ood_perception.pixel_statistics import PixelStatistics
+from ood_perception.probability_planes import gather, most_probable
 
 __all__ = [
     "ComponentInputError",
@@ -38,7 +38,8 @@ __all__ = [
     "sparse_component_metrics",
 ]
 
-_LEAST_VALUES_FOR_TWO_THREADS = 500_000
+_BLOCK_PIXELS = 16384
+"""Pixels handled at a time: small enough for the cache, large enough for NumPy."""
 
 _HEAT_SUFFIXES = (
     "", "_in", "_bd", "_rel", "_rel_in", "_var", "_var_in", "_var_bd", "_var_rel", "_var_rel_in",
@@ -87,8 +88,7 @@ def component_metrics(
     probabilities: (C, H, W) float32 (or float64) softmax probabilities.
     mask: (H, W) bool or integer, not zero where a pixel is anomalous.
     ignore: (H, W) bool or integer, or None; pixels where it is not zero leave the mask first.
-    Only probabilities at the components and next to them are read; a second thread helps with many
-    of them, unless OpenCV is set to one (`cv2.setNumThreads(1)`). An empty mask gives (0, M).
+    Only probabilities at the components and next to them are read. An empty mask gives (0, M).
     Raises ComponentInputError (also a ValueError) for wrong shapes and dtypes, and for
     probabilities that are not finite where they are read; elsewhere they have no effect.
     """
@@ -100,14 +100,15 @@ def component_metrics(
             f"probabilities have shape {probabilities.shape} but the mask has "
             f"{pixels.labels.shape}; give (classes, height, width) of the same grid"
         )
-    ring = _ring(pixels)
-    # One gather for both: a component's pixels and the ring around it share cache lines.
-    gathered = _gather(probabilities, np.concatenate([pixels.positions, ring]))
-    at_pixels, at_ring = np.split(gathered, [pixels.positions.size], axis=1)
-    statistics = pixel_statistics(at_pixels, pixels.starts)
-    class_of_ring = np.empty(pixels.labels.size, np.min_scalar_type(len(probabilities)))
-    class_of_ring[ring] = _most_probable(at_ring)
-    return _assemble(pixels, statistics, class_of_ring[pixels.pair_position].astype(np.intp))
+    statistics = PixelStatistics(len(probabilities), pixels.starts)
+    pair_classes = np.empty(pixels.pair_pixel.size, np.intp)
+    for start, stop in _blocks(pixels):
+        statistics.add(gather(probabilities, pixels.positions[start:stop]), start)
+        # The neighbours share cache lines with the pixels that were just read.
+        pairs = slice(*np.searchsorted(pixels.pair_pixel, (start, stop)))
+        neighbours = gather(probabilities, pixels.pair_position[pairs])
+        pair_classes[pairs] = most_probable(neighbours)
+    return _assemble(pixels, statistics, pair_classes)
 
 
 def sparse_component_metrics(
@@ -139,7 +140,15 @@ def sparse_component_metrics(
             f"the class map holds class {wrong[0]} next to a component, but there are only "
             f"{num_classes} classes; give the most probable class of every pixel"
         )
-    return _assemble(pixels, pixel_statistics(probabilities, pixels.starts), pair_classes)
+    statistics = PixelStatistics(num_classes, pixels.starts)
+    for start, stop in _blocks(pixels):
+        statistics.add(probabilities[:, start:stop], start)
+    return _assemble(pixels, statistics, pair_classes)
+
+
+def _blocks(pixels: ComponentPixels) -> Iterator[tuple[int, int]]:
+    for start in range(0, pixels.positions.size, _BLOCK_PIXELS):
+        yield start, min(start + _BLOCK_PIXELS, pixels.positions.size)
 
 
 def _assemble(
@@ -181,7 +190,8 @@ class _Segments:
         """
         part_area = np.maximum(self._part_area, 1)
         part_mean = self._part_sums(values) / part_area
-        deviation = values - np.repeat(part_mean, self._part_area)
+        deviation = np.repeat(part_mean, self._part_area)
+        np.subtract(values, deviation, out=deviation)
         part_variance = self._part_sums(np.square(deviation, out=deviation)) / part_area
         weight = self._part_area.reshape(-1, 2) / self.area[:, None]
         means, variances = part_mean.reshape(-1, 2), part_variance.reshape(-1, 2)
@@ -207,8 +217,9 @@ def _geometry_metrics(
         "S_rel": segments.area / border,
         "S_rel_in": segments.inner_area / border,
         # The method calls the mean row index x and the mean column index y.
-        "mean_x": np.add.reduceat(pixels.rows, pixels.starts[:-1]) / segments.area,
-        "mean_y": np.add.reduceat(pixels.columns, pixels.starts[:-1]) / segments.area,
+        "mean_x": np.add.reduceat(pixels.rows, pixels.starts[:-1], dtype=np.intp) / segments.area,
+        "mean_y": np.add.reduceat(pixels.columns, pixels.starts[:-1], dtype=np.intp)
+        / segments.area,
     }
 
 
@@ -236,59 +247,10 @@ def _neighbour_shares(
     pixels: ComponentPixels, pair_classes: NDArray[np.intp], num_classes: int
 ) -> NDArray[np.float64]:
     """(count, C): distribution of the classes next to each component, 0 where nothing is."""
-    cells = pixels.pair_component * num_classes + pair_classes
+    cells = pixels.pair_component * np.intp(num_classes) + pair_classes
     pairs = np.bincount(cells, minlength=pixels.count * num_classes)
     pairs = pairs.reshape(pixels.count, num_classes)
     return np.asarray(pairs / np.maximum(pairs.sum(axis=1, keepdims=True), 1))
-
-
-def _ring(pixels: ComponentPixels) -> NDArray[np.intp]:
-    """(r,) positions next to components, each once."""
-    is_ring = np.zeros(pixels.labels.size, np.bool_)
-    is_ring[pixels.pair_position] = True
-    return np.flatnonzero(is_ring)
-
-
-def _most_probable(at_ring: NDArray[np.floating]) -> NDArray[np.intp]:
-    """(r,) argmax of (C, r), of equal probabilities the lowest class."""
-    largest = at_ring.max(axis=0)
-    if not np.isfinite(largest).all():
-        raise ComponentInputError(
-            "probabilities next to a component are not finite; check the network's output"
-        )
-    winner = np.zeros(largest.size, np.intp)
-    for class_id in range(len(at_ring) - 1, 0, -1):
-        np.copyto(winner, class_id, where=at_ring[class_id] == largest)
-    np.copyto(winner, 0, where=at_ring[0] == largest)
-    return winner
-
-
-def _gather(
-    probabilities: NDArray[np.floating], positions: NDArray[np.intp]
-) -> NDArray[np.floating]:
-    """(C, k) probabilities at k flat positions."""
-    num_classes, _, width = probabilities.shape
-    if not probabilities.flags.c_contiguous:
-        # Reshaping would copy the whole array, for example that of a transposed (H, W, C).
-        rows, columns = np.divmod(positions, width)
-        return probabilities[:, rows, columns]
-    planes = probabilities.reshape(num_classes, -1)
-    gathered = np.empty((num_classes, positions.size), probabilities.dtype)
-
-    def gather_classes(classes: slice) -> None:
-        # Clipping skips a check of positions that are inside the image anyway.
-        np.take(planes[classes], positions, axis=1, out=gathered[classes], mode="clip")
-
-    if gathered.size < _LEAST_VALUES_FOR_TWO_THREADS or cv2.getNumThreads() < 2:
-        gather_classes(slice(None))
-        return gathered
-    # Waiting for memory is most of the work, and two threads wait at the same time.
-    half = num_classes // 2
-    with ThreadPoolExecutor(1) as helper:
-        other_half = helper.submit(gather_classes, slice(half, None))
-        gather_classes(slice(half))
-        other_half.result()
-    return gathered
 
 
 def _check_probabilities(probabilities: NDArray[np.floating], ndim: int, layout: str) -> None:

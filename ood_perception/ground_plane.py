@@ -28,7 +28,8 @@ class GroundPlaneSettings:
 
     contact_stddev_px: standard deviation of a component's lower edge in image pixels.
     contact_stddev_cells: the same in cells of the grid on which components are found; both add
-        as independent errors, together with the rounding to whole cells.
+        as independent errors, together with the rounding to whole cells. The pipeline takes it from
+        the model's manifest.
     contact_offset_px: how far components reach below the obstacle's true foot (a segmentation's
         halo), image pixels; measured at calibration, taken off before the range is computed.
     contact_share, contact_columns: the foot is the nearest depth that this share of the

@@ -5,7 +5,7 @@ python -m ood_training.distance_evaluation [--bundle models/generated] [--drives
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +17,9 @@ from ood_perception.bundle import load_bundle
 from ood_perception.camera_pipeline import CameraPipeline, Obstacle, Scene
 from ood_perception.command_line import one_line_errors, progress_bar, write_json
 from ood_perception.commands.options import JsonOption
+from ood_perception.detection import Component
 from ood_perception.detector import Detector
-from ood_perception.generated_drive import Drive, ObjectTruth
+from ood_perception.generated_drive import BoundingBox, Drive, ObjectTruth
 from ood_perception.generated_drive.mounted_camera import camera_model, mounting
 
 STYLES = ("urban", "suburban", "country", "highway")
@@ -116,20 +117,25 @@ def _sighting(drive: int, truth: ObjectTruth, scene: Scene) -> Sighting:
     )
 
 
-def _obstacle_on(truth: ObjectTruth, scene: Scene) -> Obstacle | None:
-    """The kept obstacle whose region overlaps the object's box most, by intersection over union
-    of at least 0.1."""
+def overlapping(box: BoundingBox, components: Sequence[Component]) -> Component | None:
+    """The component whose region overlaps an object's box most, by intersection over union of at
+    least 0.1; None without one."""
     best, best_overlap = None, 0.1
-    box = truth.box
-    for obstacle in scene.obstacles:
-        region = obstacle.component.region
+    for component in components:
+        region = component.region
         width = min(box.x + box.width, region.x + region.width) - max(box.x, region.x)
         height = min(box.y + box.height, region.y + region.height) - max(box.y, region.y)
         both = max(width, 0) * max(height, 0)
         union = box.width * box.height + region.width * region.height - both
         if both / union > best_overlap:
-            best, best_overlap = obstacle, both / union
+            best, best_overlap = component, both / union
     return best
+
+
+def _obstacle_on(truth: ObjectTruth, scene: Scene) -> Obstacle | None:
+    component = overlapping(truth.box, scene.detection.kept)
+    matching = (o for o in scene.obstacles if o.component is component)
+    return next(matching, None)
 
 
 def _off_objects(scene: Scene, instances: np.ndarray) -> int:

@@ -127,7 +127,7 @@ def test_same_as_the_literal_version_on_larger_masks(share: float) -> None:
 def test_components_larger_than_one_block_are_summed_across_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ood_perception.pixel_statistics._BLOCK_PIXELS", 7)
+    monkeypatch.setattr("ood_perception.components._BLOCK_PIXELS", 7)
     mask = np.random.default_rng(5).random((30, 30)) < 0.5
     probabilities = random_probabilities(6, 4, 30, 30)
     assert_same_as_slow(component_metrics(probabilities, mask), probabilities, mask)
@@ -150,15 +150,6 @@ def test_array_order_in_memory_does_not_matter() -> None:
     np.testing.assert_array_equal(
         component_metrics(transposed, np.asfortranarray(mask)).values, expected
     )
-
-
-def test_a_second_thread_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    probabilities = random_probabilities(12, 5, 30, 40)
-    mask = np.random.default_rng(13).random((30, 40)) < 0.4
-    expected = component_metrics(probabilities, mask).values
-    monkeypatch.setattr("ood_perception.components._LEAST_VALUES_FOR_TWO_THREADS", 1)
-    monkeypatch.setattr("cv2.getNumThreads", lambda: 2)
-    np.testing.assert_array_equal(component_metrics(probabilities, mask).values, expected)
 
 
 def test_sparse_form_needs_probabilities_at_components_only() -> None:
