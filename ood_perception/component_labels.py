@@ -21,6 +21,9 @@ NEIGHBOUR_OFFSETS = tuple(
 """(row, column) steps to the eight neighbours of a pixel."""
 
 
+_STRIP_ROWS = 64
+
+
 class ComponentInputError(OodError, ValueError):
     """A mask, probabilities or labels that components cannot be measured on."""
 
@@ -92,15 +95,15 @@ def component_pixels(
 
     keys = component * 2 + _is_boundary(mask8, positions)
     order, keys, group_starts = _group(keys, 2 * count)
-    positions = positions[order].astype(np.int32)
-    rows = positions // np.int32(width)
-    columns = positions - rows * np.int32(width)
+    grouped = np.asarray(positions[order], np.int32)
+    rows = grouped // np.int32(width)
+    columns = grouped - rows * np.int32(width)
     boundary = np.flatnonzero((keys & 1).astype(np.bool_))
     pair_source, pair_position = _outside_neighbours(mask8, rows[boundary], columns[boundary])
     return ComponentPixels(
         labels=labels,
         count=count,
-        positions=positions,
+        positions=grouped,
         rows=rows,
         columns=columns,
         component=np.asarray(keys >> 1, np.int32),
@@ -205,11 +208,22 @@ def _label_in_raster_order(
 
 def _is_boundary(mask8: NDArray[np.uint8], positions: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Which of the mask's pixels have a neighbour in the image outside the mask."""
-    # Outside the image counts as inside the mask, so the image border makes no boundary.
-    eroded = cv2.erode(
-        mask8, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1
-    )
-    return eroded.ravel()[positions] == 0
+    height, width = mask8.shape
+    kernel = np.ones((3, 3), np.uint8)
+    is_boundary = np.empty(positions.size, np.bool_)
+    # In strips, because fresh memory for a whole image costs more than eroding it does.
+    for top in range(0, height, _STRIP_ROWS):
+        bottom = min(top + _STRIP_ROWS, height)
+        here = slice(*np.searchsorted(positions, (top * width, bottom * width)).tolist())
+        if here.start == here.stop:
+            continue
+        above = max(top - 1, 0)
+        # Outside the image counts as inside the mask, so the image border makes no boundary.
+        eroded = cv2.erode(
+            mask8[above : bottom + 1], kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1
+        )
+        np.equal(eroded.ravel()[positions[here] - above * width], 0, out=is_boundary[here])
+    return is_boundary
 
 
 def _group(
@@ -231,14 +245,15 @@ def _outside_neighbours(
 
     Returns the index of the pixel in rows and columns, never falling, and the neighbour's position.
     """
-    width = mask8.shape[1]
-    # A frame of ones: what lies outside the image is never counted.
-    framed = cv2.copyMakeBorder(mask8, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
-    row_steps, column_steps = np.array(NEIGHBOUR_OFFSETS, np.intp).T
-    framed_steps = row_steps * (width + 2) + column_steps
-    framed_positions = (rows + 1) * np.intp(width + 2) + columns + 1
-    outside = framed.ravel()[framed_positions[:, None] + framed_steps] == 0
+    height, width = mask8.shape
+    row_steps, column_steps = np.array(NEIGHBOUR_OFFSETS, np.int32).T
+    neighbour_rows = rows[:, None] + row_steps
+    neighbour_columns = columns[:, None] + column_steps
+    outside_image = (neighbour_rows.view(np.uint32) >= height) | (
+        neighbour_columns.view(np.uint32) >= width
+    )
+    positions = neighbour_rows * np.intp(width) + neighbour_columns
+    outside = (mask8.ravel().take(positions, mode="clip") == 0) & ~outside_image
     # Flat: NumPy finds nonzeros in several dimensions far more slowly.
-    source, neighbour = np.divmod(np.flatnonzero(outside), len(NEIGHBOUR_OFFSETS))
-    steps = row_steps * width + column_steps
-    return source, (rows * np.intp(width) + columns)[source] + steps[neighbour]
+    found = np.flatnonzero(outside)
+    return found // len(NEIGHBOUR_OFFSETS), positions.ravel()[found]

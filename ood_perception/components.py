@@ -6,10 +6,11 @@ ids next to them. `component_metrics` is the dense form for whole probability pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ from ood_perception.component_labels import (
     component_pixels,
     road_border_share,
 )
+from ood_perception.component_segments import ComponentSegments
 from ood_perception.pixel_statistics import PixelStatistics
 from ood_perception.probability_planes import gather, most_probable
 
@@ -38,8 +40,11 @@ __all__ = [
     "sparse_component_metrics",
 ]
 
-_BLOCK_PIXELS = 16384
-"""Pixels handled at a time: small enough for the cache, large enough for NumPy."""
+_READ_PIXELS = 16384
+"""Pixels read at a time from dense probabilities: small enough for the cache."""
+
+_MOST_THREADS = 2
+"""More would only queue for the interpreter's lock between their short operations."""
 
 _HEAT_SUFFIXES = (
     "", "_in", "_bd", "_rel", "_rel_in", "_var", "_var_in", "_var_bd", "_var_rel", "_var_rel_in",
@@ -88,7 +93,8 @@ def component_metrics(
     probabilities: (C, H, W) float32 (or float64) softmax probabilities.
     mask: (H, W) bool or integer, not zero where a pixel is anomalous.
     ignore: (H, W) bool or integer, or None; pixels where it is not zero leave the mask first.
-    Only probabilities at the components and next to them are read. An empty mask gives (0, M).
+    Only probabilities at the components and next to them are read; of large components by two
+    threads, unless OpenCV is set to one (`cv2.setNumThreads(1)`). An empty mask gives (0, M).
     Raises ComponentInputError (also a ValueError) for wrong shapes and dtypes, and for
     probabilities that are not finite where they are read; elsewhere they have no effect.
     """
@@ -102,12 +108,23 @@ def component_metrics(
         )
     statistics = PixelStatistics(len(probabilities), pixels.starts)
     pair_classes = np.empty(pixels.pair_pixel.size, np.intp)
-    for start, stop in _blocks(pixels):
-        statistics.add(gather(probabilities, pixels.positions[start:stop]), start)
+
+    def read(start: int) -> None:
+        positions = pixels.positions[start : start + _READ_PIXELS]
+        statistics.add(gather(probabilities, positions), start)
         # The neighbours share cache lines with the pixels that were just read.
-        pairs = slice(*np.searchsorted(pixels.pair_pixel, (start, stop)))
-        neighbours = gather(probabilities, pixels.pair_position[pairs])
-        pair_classes[pairs] = most_probable(neighbours)
+        ends = np.searchsorted(pixels.pair_pixel, (start, start + positions.size))
+        pairs = slice(*ends.tolist())
+        pair_classes[pairs] = most_probable(gather(probabilities, pixels.pair_position[pairs]))
+
+    reads = range(0, pixels.positions.size, _READ_PIXELS)
+    threads = min(_MOST_THREADS, cv2.getNumThreads(), len(reads) // 2)
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(read, reads))
+    else:
+        for start in reads:
+            read(start)
     return _assemble(pixels, statistics, pair_classes)
 
 
@@ -141,73 +158,33 @@ def sparse_component_metrics(
             f"{num_classes} classes; give the most probable class of every pixel"
         )
     statistics = PixelStatistics(num_classes, pixels.starts)
-    for start, stop in _blocks(pixels):
-        statistics.add(probabilities[:, start:stop], start)
+    statistics.add(probabilities, 0)
     return _assemble(pixels, statistics, pair_classes)
-
-
-def _blocks(pixels: ComponentPixels) -> Iterator[tuple[int, int]]:
-    for start in range(0, pixels.positions.size, _BLOCK_PIXELS):
-        yield start, min(start + _BLOCK_PIXELS, pixels.positions.size)
 
 
 def _assemble(
     pixels: ComponentPixels, statistics: PixelStatistics, pair_classes: NDArray[np.intp]
 ) -> ComponentMetrics:
-    num_classes = len(statistics.class_sums)
+    class_sums = statistics.class_sums()
+    num_classes = len(class_sums)
     names = metric_names(num_classes)
     if pixels.count == 0:
         return ComponentMetrics(np.zeros((0, len(names))), names, pixels.labels)
-    segments = _Segments(pixels)
+    segments = ComponentSegments(pixels)
     columns = _geometry_metrics(pixels, segments)
     columns |= _heat_metrics("E", statistics.entropy, segments)
     columns |= _heat_metrics("D", statistics.margin, segments)
     columns |= _heat_metrics("V", statistics.variation, segments)
     neighbour_shares = _neighbour_shares(pixels, pair_classes, num_classes)
     for class_id in range(num_classes):
-        columns[f"cprob{class_id}"] = statistics.class_sums[class_id] / segments.area
+        columns[f"cprob{class_id}"] = class_sums[class_id] / segments.area
         columns[f"ndist{class_id}"] = neighbour_shares[:, class_id]
     values = np.stack([columns[name] for name in names], axis=1)
     return ComponentMetrics(values, names, pixels.labels)
 
 
-class _Segments:
-    """Sums and variances over each component, its inner and its boundary pixels."""
-
-    def __init__(self, pixels: ComponentPixels) -> None:
-        bounds = np.stack([pixels.starts[:-1], pixels.boundary_starts], axis=1).ravel()
-        self._part_area = np.diff(np.append(bounds, pixels.rows.size))
-        self._filled = self._part_area > 0
-        self._filled_starts = bounds[self._filled]
-        self.area = pixels.areas.astype(np.float64)
-        self.inner_area, self.boundary_area = self._part_area.reshape(-1, 2).T.astype(np.float64)
-
-    def moments(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-        """Means, then population variances, over the component, its inner, its boundary pixels.
-
-        Two-pass. The component's variance is the mean squared distance from its own mean: within
-        the two parts plus between them, which never cancels.
-        """
-        part_area = np.maximum(self._part_area, 1)
-        part_mean = self._part_sums(values) / part_area
-        deviation = np.repeat(part_mean, self._part_area)
-        np.subtract(values, deviation, out=deviation)
-        part_variance = self._part_sums(np.square(deviation, out=deviation)) / part_area
-        weight = self._part_area.reshape(-1, 2) / self.area[:, None]
-        means, variances = part_mean.reshape(-1, 2), part_variance.reshape(-1, 2)
-        mean = (weight * means).sum(axis=1)
-        spread = variances + np.square(means - mean[:, None])
-        return (mean, *means.T, (weight * spread).sum(axis=1), *variances.T)
-
-    def _part_sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        # reduceat gives the next part's first value, not 0, for a part without pixels.
-        sums = np.zeros(self._part_area.size)
-        sums[self._filled] = np.add.reduceat(values, self._filled_starts)
-        return sums
-
-
 def _geometry_metrics(
-    pixels: ComponentPixels, segments: _Segments
+    pixels: ComponentPixels, segments: ComponentSegments
 ) -> dict[str, NDArray[np.float64]]:
     border = np.maximum(segments.boundary_area, 1)
     return {
@@ -224,7 +201,7 @@ def _geometry_metrics(
 
 
 def _heat_metrics(
-    heat: str, values: NDArray[np.float64], segments: _Segments
+    heat: str, values: NDArray[np.float64], segments: ComponentSegments
 ) -> dict[str, NDArray[np.float64]]:
     mean, mean_in, mean_bd, variance, variance_in, variance_bd = segments.moments(values)
     border = np.maximum(segments.boundary_area, 1)

@@ -17,6 +17,9 @@ from ood_perception.component_labels import ComponentInputError
 PROBABILITY_EPSILON = float(np.finfo(np.float32).eps)
 """Added to a probability before its logarithm in E, 2^-23 (section 6 of the specification)."""
 
+_BLOCK_PIXELS = 16384
+"""Pixels handled at a time: small enough for the cache, large enough for NumPy."""
+
 _LARGEST_PROBABILITY = 1.001
 """Rounding may lift a softmax slightly above 1; logits or percentages lie far above."""
 
@@ -27,9 +30,9 @@ class PixelStatistics:
     entropy: (n,) float64, E = -sum_c p_c ln(p_c + eps) / ln C.
     margin: (n,) float64, D = 1 - p(1) + p(2) of the two largest probabilities.
     variation: (n,) float64, V = 1 - p(1).
-    class_sums: (C, count) float64, sum of each class's probability over each component.
 
-    The method's specification, sections 6 and 7. Valid once every pixel was added.
+    The method's specification, sections 6 and 7. Valid once every pixel was added; several threads
+    may add at once.
     """
 
     def __init__(self, num_classes: int, starts: NDArray[np.intp]) -> None:
@@ -38,13 +41,27 @@ class PixelStatistics:
         self.entropy = np.zeros(starts[-1])
         self.margin = np.empty(starts[-1])
         self.variation = np.empty(starts[-1])
-        self.class_sums = np.zeros((num_classes, len(starts) - 1))
+        self._class_sums_shape = (num_classes, len(starts) - 1)
+        self._block_sums: dict[int, tuple[int, NDArray[np.float64]]] = {}
 
-    def add(self, block: NDArray[np.floating], start: int) -> None:
+    def class_sums(self) -> NDArray[np.float64]:
+        """(C, count) float64, sum of each class's probability over each component."""
+        total = np.zeros(self._class_sums_shape)
+        # In the order of the pixels: rounding must not depend on which thread was first.
+        for _, (first, sums) in sorted(self._block_sums.items(), key=lambda item: item[0]):
+            total[:, first : first + sums.shape[1]] += sums
+        return total
+
+    def add(self, probabilities: NDArray[np.floating], start: int) -> None:
         """Take in the (C, k) probabilities of the pixels start..start + k - 1, each pixel once.
 
         Raises ComponentInputError for a probability outside [0, 1], NaN included.
         """
+        for offset in range(0, probabilities.shape[1], _BLOCK_PIXELS):
+            block = probabilities[:, offset : offset + _BLOCK_PIXELS]
+            self._add_block(block, start + offset)
+
+    def _add_block(self, block: NDArray[np.floating], start: int) -> None:
         largest, second = _two_largest(block)
         self._check_range(block, largest, start)
         here = slice(start, start + block.shape[1])
@@ -54,16 +71,18 @@ class PixelStatistics:
         first = int(np.searchsorted(self._starts, here.start, side="right")) - 1
         last = int(np.searchsorted(self._starts, here.stop, side="left"))
         local_starts = np.maximum(self._starts[first:last] - here.start, 0)
+        sums = np.empty((len(block), last - first))
         exact, logarithm = np.empty((2, block.shape[1]))
         entropy = self.entropy[here]
         for class_id, plane in enumerate(block):
             exact[...] = plane
-            self.class_sums[class_id, first:last] += np.add.reduceat(exact, local_starts)
+            np.add.reduceat(exact, local_starts, out=sums[class_id])
             np.add(exact, PROBABILITY_EPSILON, out=logarithm)
             # OpenCV's double logarithm is exact to the last bits and faster than NumPy's.
             cv2.log(logarithm, dst=logarithm)
             cv2.accumulateProduct(exact, logarithm, entropy)
         entropy /= -math.log(len(block))
+        self._block_sums[start] = (first, sums)
 
     def _check_range(
         self, block: NDArray[np.floating], largest: NDArray[np.floating], start: int

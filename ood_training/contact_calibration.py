@@ -21,6 +21,8 @@ from ood_perception.letterbox import Letterbox
 from ood_training.distance_evaluation import overlapping
 
 LEAST_OBSTACLES = 30
+# A component that merged with something else says nothing about edges.
+LEAST_OVERLAP = 0.4
 
 
 def contact_errors(detector: Detector, scenes: int, first_seed: int = 900_000) -> np.ndarray:
@@ -34,7 +36,7 @@ def contact_errors(detector: Detector, scenes: int, first_seed: int = 900_000) -
         detection = detector.detect(frame.image)
         cell = Letterbox.fit(detector.bundle.manifest.network, *frame.image.shape[:2]).cell_size_px
         for truth in frame.objects:
-            component = overlapping(truth.box, detection.kept)
+            component = overlapping(truth.box, detection.kept, LEAST_OVERLAP)
             if not truth.lower_edge_visible or component is None:
                 continue
             foot = truth.box.y + truth.box.height
@@ -59,11 +61,10 @@ def calibrate(bundle_folder: Path, scenes: int) -> ContactSpec:
             "or a model that finds more"
         )
     offset = float(np.median(errors))
-    # Half the central 95%: a few components that merge with something else decide nothing.
-    low, high = np.percentile(errors, (2.5, 97.5))
-    spec = ContactSpec(
-        offset_cells=round(offset, 3), stddev_cells=round(max((high - low) / 4, 0.1), 3)
-    )
+    # Half the central 68%: the deviation of a normal distribution, whatever the tails.
+    low, high = np.percentile(errors, (16, 84))
+    deviation = max(float(high - low) / 2, 0.1)
+    spec = ContactSpec(offset_cells=round(offset, 3), stddev_cells=round(deviation, 3))
     manifest = bundle.manifest.model_copy(update={"contact": spec})
     write_bundle(bundle_folder, manifest, bundle.network_onnx, bundle.meta_classifier_onnx)
     return spec

@@ -117,10 +117,12 @@ def _sighting(drive: int, truth: ObjectTruth, scene: Scene) -> Sighting:
     )
 
 
-def overlapping(box: BoundingBox, components: Sequence[Component]) -> Component | None:
-    """The component whose region overlaps an object's box most, by intersection over union of at
-    least 0.1; None without one."""
-    best, best_overlap = None, 0.1
+def overlapping(
+    box: BoundingBox, components: Sequence[Component], least_overlap: float = 0.1
+) -> Component | None:
+    """The component whose region overlaps an object's box most, by intersection over union above
+    `least_overlap`; None without one."""
+    best, best_overlap = None, least_overlap
     for component in components:
         region = component.region
         width = min(box.x + box.width, region.x + region.width) - max(box.x, region.x)

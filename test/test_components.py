@@ -124,13 +124,28 @@ def test_same_as_the_literal_version_on_larger_masks(share: float) -> None:
     assert_same_as_slow(component_metrics(probabilities, mask), probabilities, mask)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 def test_components_larger_than_one_block_are_summed_across_blocks(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
-    monkeypatch.setattr("ood_perception.components._BLOCK_PIXELS", 7)
+    monkeypatch.setattr("ood_perception.components._READ_PIXELS", 20)
+    monkeypatch.setattr("ood_perception.pixel_statistics._BLOCK_PIXELS", 7)
+    monkeypatch.setattr("cv2.getNumThreads", lambda: threads)
     mask = np.random.default_rng(5).random((30, 30)) < 0.5
     probabilities = random_probabilities(6, 4, 30, 30)
     assert_same_as_slow(component_metrics(probabilities, mask), probabilities, mask)
+
+
+def test_two_threads_give_the_same_bits_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ood_perception.components._READ_PIXELS", 11)
+    mask = np.ones((40, 40), bool)
+    probabilities = random_probabilities(14, 5, 40, 40)
+    tables = []
+    for threads in (1, 2, 2, 2):
+        monkeypatch.setattr("cv2.getNumThreads", lambda threads=threads: threads)
+        tables.append(component_metrics(probabilities, mask).values)
+    for table in tables[1:]:
+        np.testing.assert_array_equal(table, tables[0])
 
 
 def test_variances_do_not_cancel() -> None:
@@ -323,9 +338,12 @@ def test_wrong_shapes_and_dtypes_are_refused_in_one_line(
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -0.01, 7.0])
-def test_a_component_without_real_probabilities_is_refused(value: float) -> None:
+def test_a_component_without_real_probabilities_is_refused(
+    value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     probabilities = PROBABILITIES_OK.copy()
     probabilities[1, 2, 2] = value
+    monkeypatch.setattr("ood_perception.components._READ_PIXELS", 1)
     with pytest.raises(ValueError, match=r"component 1 has probability .* for class 1"):
         component_metrics(probabilities, MASK_OK)
 
