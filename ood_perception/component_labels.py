@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,8 +52,8 @@ class ComponentPixels:
     labels: NDArray[np.int32]
     count: int
     positions: NDArray[np.int32]
-    rows: NDArray[np.int32]
-    columns: NDArray[np.int32]
+    rows: NDArray[np.signedinteger[Any]]
+    columns: NDArray[np.signedinteger[Any]]
     component: NDArray[np.int32]
     starts: NDArray[np.intp]
     boundary_starts: NDArray[np.intp]
