@@ -17,7 +17,7 @@ from ood_perception.component_labels import ComponentPixels, component_pixels, r
 from ood_perception.component_shapes import component_shapes
 from ood_perception.components import ComponentMetrics, sparse_component_metrics
 from ood_perception.detection import Component, Detection
-from ood_perception.errors import BundleError, ImageError
+from ood_perception.errors import BackendError, BundleError, ImageError
 from ood_perception.letterbox import Letterbox, interpolate_logits
 from ood_perception.meta_classifier import MetaClassifier, MetaDecision
 
@@ -73,6 +73,11 @@ class Detector:
         """
         seconds: dict[str, float] = {}
         output = self.run_network(image, seconds)
+        if not np.isfinite(output.score).all():
+            # NaN >= threshold is false: a broken network would look like a clear road.
+            raise BackendError(
+                f"{self.bundle.manifest.network.file} gave scores that are no numbers"
+            )
         with _timed(seconds, "components"):
             measured = self.measure(output, output.score >= self.bundle.manifest.score.threshold)
         with _timed(seconds, "meta"):

@@ -116,6 +116,17 @@ def test_a_component_in_the_hole_of_another_has_its_own_contour(detector: Detect
     assert outer.contour[:, 0].min() < 32 < 50 < inner.contour[:, 0].min()
 
 
+def test_scores_that_are_no_numbers_are_a_failure_and_never_a_clear_road(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = Detector(bundle)
+    output = detector.run_network(color_image())
+    broken = output._replace(score=np.full_like(output.score, np.nan))
+    monkeypatch.setattr(detector, "run_network", lambda image, seconds: broken)
+    with pytest.raises(BackendError, match="no numbers"):
+        detector.detect(color_image())
+
+
 def test_nothing_is_remembered_from_image_to_image(detector: Detector) -> None:
     first = detector.detect(color_image())
     detector.detect(np.full((300, 200, 3), GREY, np.uint8))
