@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 
+from ood_perception.bundle import ContactSpec
 from ood_perception.camera import CameraModel, Mounting
 from ood_perception.detection import Component, Detection, Reason, Region
 
@@ -14,6 +17,10 @@ LENSES = {
     "rational_polynomial": [0.2, 0.1, 0.001, 0.001, 0.01, 0.3, 0.1, 0.02],
     "equidistant": [0.02, 0.003, -0.002, 0.0004],
 }
+
+
+# A bundle that was never calibrated, for detectors that only answer by rote.
+UNCALIBRATED_BUNDLE = SimpleNamespace(manifest=SimpleNamespace(contact=ContactSpec()))
 
 
 def camera(lens="none", focal_px=576.0):

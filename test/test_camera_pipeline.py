@@ -1,11 +1,10 @@
 """One camera's frames become scenes; a blind camera becomes silence; nothing kept is dropped."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from obstacle_examples import (
+from obstacle_examples import UNCALIBRATED_BUNDLE, (
     HEIGHT,
     WIDTH,
     camera,
@@ -16,7 +15,6 @@ from obstacle_examples import (
     upright_component,
 )
 
-from ood_perception.bundle import ContactSpec
 from ood_perception.camera import CameraModel
 from ood_perception.camera_pipeline import (
     CameraPipeline,
@@ -33,7 +31,7 @@ FRAME_NS = 100_000_000
 class FakeDetector:
     """Answers every image with the same components, and counts how often it was asked."""
 
-    bundle = SimpleNamespace(manifest=SimpleNamespace(contact=ContactSpec()))
+    bundle = UNCALIBRATED_BUNDLE
 
     def __init__(self, *components):
         self.seen = detection(components)

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from obstacle_examples import HEIGHT, WIDTH, camera, detection, mounting, upright_component
+from obstacle_examples import (
+    HEIGHT,
+    UNCALIBRATED_BUNDLE,
+    WIDTH,
+    camera,
+    detection,
+    mounting,
+    upright_component,
+)
 
 from ood_perception.bundle import NetworkSpec
 from ood_perception.camera_pipeline import CameraPipeline, Scene
@@ -38,7 +46,7 @@ def grey_image():
 
 def scene(*components, frames=2) -> Scene:
     class Fake:
-        bundle = None
+        bundle = UNCALIBRATED_BUNDLE
 
         def detect(self, image):
             return detection(components)
