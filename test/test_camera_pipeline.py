@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from obstacle_examples import UNCALIBRATED_BUNDLE, (
+from obstacle_examples import (
     HEIGHT,
+    UNCALIBRATED_BUNDLE,
     WIDTH,
     camera,
     detection,
