@@ -115,7 +115,7 @@ def test_replay_turns_a_bag_into_a_bag_with_distances(place: Path, bag: Path) ->
     assert replayed["summary"]["processed"] == 2
     for frame in replayed["frames"]:
         assert frame["status"] == "OK"
-        assert frame["obstacles"][0]["position"]["distance_m"] > 0
+        assert frame["obstacles"][0]["place"]["distance_m"] > 0
     assert (place / "replayed" / "metadata.yaml").is_file()
 
 
