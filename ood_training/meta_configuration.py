@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from ood_perception.errors import OodError
-from ood_training.configuration import ObjectsConfiguration, SourceConfiguration
+from ood_training.data_configuration import ObjectsConfiguration, SourceConfiguration
+from ood_training.settings import Section, load_settings
 
 
-class MetaConfiguration(BaseModel):
+class MetaConfiguration(Section):
     """What the meta classifier is fitted on. Paths are relative to the working directory.
 
     source: labelled frames that the network was not trained on.
@@ -25,8 +24,6 @@ class MetaConfiguration(BaseModel):
     least_overlap: a component with less than this share of its cells on unknown objects is a
         false positive; 0 means that one cell is enough (the published definition).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     data_root: Path
     source: SourceConfiguration
@@ -43,13 +40,4 @@ class MetaConfiguration(BaseModel):
 
 def load_meta_configuration(path: Path) -> MetaConfiguration:
     """Read and check a YAML file; OodError names the first setting that is wrong."""
-    if not path.is_file():
-        raise OodError(f"{path}: no such meta configuration")
-    try:
-        return MetaConfiguration.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise OodError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise OodError(f"{path}: setting {where or '(top)'}: {first['msg']}") from error
+    return load_settings(path, MetaConfiguration, "meta configuration")

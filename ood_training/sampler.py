@@ -14,7 +14,8 @@ from torch import Tensor
 from ood_perception.errors import OodError
 from ood_training import augmentation, proxies
 from ood_training.augmentation import Crop
-from ood_training.configuration import SourceConfiguration, TrainingConfiguration
+from ood_training.configuration import TrainingConfiguration
+from ood_training.data_configuration import SourceConfiguration
 from ood_training.datasets.camvid import camvid
 from ood_training.datasets.cityscapes import cityscapes
 from ood_training.datasets.coco import ProxyImage, coco_cutouts, coco_proxies

@@ -1,0 +1,52 @@
+"""`ood export`: a checkpoint to a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from ood_perception.commands.options import JsonOption
+from ood_training.commands.result import show_result
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (safetensors) of `ood train`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the bundle.")],
+    trained_on: Annotated[str, typer.Option(help="Data that the model was trained on.")],
+    terms: Annotated[str, typer.Option(help="Terms under which the model may be used.")],
+    name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Name of the model; the folder's by default."),
+    ] = None,
+    input_size: Annotated[
+        tuple[int, int], typer.Option(help="Height and width of the network's input.")
+    ] = (576, 1024),
+    grid_size: Annotated[
+        Optional[tuple[int, int]],  # noqa: UP045
+        typer.Option(help="Height and width of the metrics grid; half the input by default."),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Anomalous is a score of at least this.")
+    ] = 0.7,
+    road: Annotated[str, typer.Option(help="Classes to drive on, separated by commas.")] = "road",
+    recipe: Annotated[str, typer.Option(help="How it was trained, in a line.")] = "",
+    json_file: JsonOption = None,
+) -> None:
+    """Turn a checkpoint into a bundle; its graph is checked against the network."""
+    from ood_training.export import ExportSettings, export_bundle
+
+    settings = ExportSettings(
+        name=name or out.resolve().name,
+        trained_on=trained_on,
+        terms=terms,
+        input_size=input_size,
+        grid_size=grid_size,
+        threshold=threshold,
+        road_classes=tuple(part.strip() for part in road.split(",") if part.strip()),
+        recipe=recipe,
+    )
+    bundle = export_bundle(checkpoint, out, settings)
+    size = sum(path.stat().st_size for path in out.iterdir())
+    show_result({"bundle": str(out), "model": bundle.model_id, "bytes": size}, json_file)
