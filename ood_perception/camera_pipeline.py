@@ -1,15 +1,14 @@
 """One camera, frame after frame: from an image and its stamp to obstacles on the road.
 
-The only place that knows the order of the stages: health, detector, place, track, relevance. The
-node and the replay of bags both call it.
+The only place that knows the order of the stages: health, detector, place, track, relevance, known
+obstacles. The node and the replay of bags both call it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -21,17 +20,11 @@ from ood_perception.detection import Component, Detection
 from ood_perception.errors import ImageError
 from ood_perception.ground_plane import GroundPlaneSettings, Placement, is_beyond_range, place
 from ood_perception.image_health import FrozenDetector, HealthSettings, check_image
+from ood_perception.known_obstacles import KnownObstacles
+from ood_perception.known_regions import KnownObstacleSettings
 from ood_perception.relevance import RelevanceSettings, is_relevant
-from ood_perception.tracking import Observation, Tracker, TrackingSettings
-
-
-class Status(IntEnum):
-    """What the geometry of a scene is worth; numbers as in ObstacleComponentArray.msg."""
-
-    OK = 0
-    NO_CAMERA_INFO = 1
-    NO_TRANSFORM = 2
-    DEGRADED = 3
+from ood_perception.scene import Obstacle, Scene, Status
+from ood_perception.tracking import Tracker, TrackingSettings, observation_of
 
 
 @dataclass(frozen=True)
@@ -42,53 +35,7 @@ class PipelineSettings:
     ground_plane: GroundPlaneSettings = field(default_factory=GroundPlaneSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     relevance: RelevanceSettings = field(default_factory=RelevanceSettings)
-
-
-@dataclass(frozen=True)
-class Obstacle:
-    """A component that the meta classifier keeps, with what is known of it over time and place.
-
-    track_id: the same number for the same obstacle in every frame, from 1 on.
-    placement: where it stands, or None when that cannot be said.
-    confirmed: seen in enough of the last frames.
-    relevant: stands on or beside the drivable area, and not beyond the range.
-    """
-
-    component: Component
-    track_id: int
-    placement: Placement | None
-    confirmed: bool
-    relevant: bool
-
-
-@dataclass(frozen=True)
-class Scene:
-    """All that is said about one image.
-
-    stamp_ns: the image's stamp, unchanged.
-    image_size: (height, width) in pixels.
-    obstacles: every kept component, relevant or not.
-    rejected: what the meta classifier dropped, for people.
-    unplaced: number of kept and relevant obstacles without a place although camera and mounting
-        are known; status is then DEGRADED, and an obstacle cloud must not be published.
-    notes: one line each for a person (a reset, a camera_info that does not fit).
-    stage_seconds: time spent in each stage, the detector's own stages included.
-    """
-
-    stamp_ns: int
-    status: Status
-    image_size: tuple[int, int]
-    detection: Detection
-    obstacles: tuple[Obstacle, ...]
-    rejected: tuple[Component, ...]
-    unplaced: int
-    notes: tuple[str, ...] = ()
-    stage_seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def has_valid_geometry(self) -> bool:
-        """Whether an obstacle cloud may be published: an empty one then means clear."""
-        return self.status is Status.OK and self.unplaced == 0
+    known_obstacles: KnownObstacleSettings = field(default_factory=KnownObstacleSettings)
 
 
 class SceneDetector(Protocol):
@@ -103,18 +50,28 @@ class SceneDetector(Protocol):
 
 
 class CameraPipeline:
-    """State and order of the stages for one camera; not safe for use by two threads at once."""
+    """State and order of the stages for one camera; not safe for use by two threads at once.
+
+    Raises KnownClassError when the settings name a class that the detector's model does not have.
+    """
 
     def __init__(self, detector: SceneDetector, settings: PipelineSettings | None = None) -> None:
         self.detector = detector
         self.settings = settings or PipelineSettings()
         self._tracker = Tracker(self.settings.tracking)
+        self._known = KnownObstacles(
+            detector.bundle.manifest,
+            self.settings.known_obstacles,
+            self.settings.relevance,
+            self.settings.tracking,
+        )
         self._frozen = FrozenDetector(self.settings.health)
         self._last_stamp_ns: int | None = None
 
     def reset(self) -> None:
         """Forgets all earlier frames."""
         self._tracker.reset()
+        self._known.reset()
         self._frozen.reset()
         self._last_stamp_ns = None
 
@@ -142,13 +99,14 @@ class CameraPipeline:
             detection = self.detector.detect(image)
         with _timed(seconds, "place"):
             camera = self._fit_camera(camera, image, notes)
-            placements = self._place(detection, camera, mounting)
+            placements = self._place(detection, detection.kept, camera, mounting)
         with _timed(seconds, "track"):
             obstacles = self._follow(detection, placements, camera, mounting, stamp_ns)
-        unplaced = 0
+        with _timed(seconds, "known"):
+            known, unplaced = self._follow_known(detection, camera, mounting, stamp_ns)
         status = _geometry_status(camera, mounting)
         if status is Status.OK:
-            unplaced = sum(o.relevant and o.placement is None for o in obstacles)
+            unplaced += sum(o.relevant and o.placement is None for o in obstacles)
             status = Status.DEGRADED if unplaced else Status.OK
         height, width = image.shape[:2]
         return Scene(
@@ -159,6 +117,7 @@ class CameraPipeline:
             obstacles=obstacles,
             rejected=detection.rejected,
             unplaced=unplaced,
+            known=known,
             notes=tuple(notes),
             stage_seconds={**seconds, **detection.stage_seconds},
         )
@@ -195,13 +154,17 @@ class CameraPipeline:
             return None
 
     def _place(
-        self, detection: Detection, camera: CameraModel | None, mounting: Mounting | None
+        self,
+        detection: Detection,
+        components: Sequence[Component],
+        camera: CameraModel | None,
+        mounting: Mounting | None,
     ) -> list[Placement | None]:
         if camera is None or mounting is None:
-            return [None] * len(detection.kept)
+            return [None] * len(components)
         cell = grid_cell_px(detection)
         settings = self._ground_plane(cell)
-        return [place(c, camera, mounting, settings, cell) for c in detection.kept]
+        return [place(c, camera, mounting, settings, cell) for c in components]
 
     def _ground_plane(self, cell_px: float) -> GroundPlaneSettings:
         """The settings with what the model's calibration says of components' lower edges."""
@@ -220,21 +183,41 @@ class CameraPipeline:
         mounting: Mounting | None,
         stamp_ns: int,
     ) -> tuple[Obstacle, ...]:
-        observations = [
-            Observation(component.region, None if spot is None else spot.position[:2])
-            for component, spot in zip(detection.kept, placements, strict=True)
-        ]
-        tracked = self._tracker.update(observations, stamp_ns)
+        seen = list(map(observation_of, detection.kept, placements))
+        tracked = self._tracker.update(seen, stamp_ns)
         obstacles = []
         for component, spot, track in zip(detection.kept, placements, tracked, strict=True):
-            relevant = is_relevant(component, spot, self.settings.relevance)
-            if relevant and spot is None and camera is not None and mounting is not None:
-                # Known to be far is not the same as not known where.
-                relevant = not is_beyond_range(
-                    component, camera, mounting, self.settings.ground_plane
-                )
+            relevant = self._is_relevant(component, spot, camera, mounting)
             obstacles.append(Obstacle(component, track.track_id, spot, track.confirmed, relevant))
         return tuple(obstacles)
+
+    def _is_relevant(
+        self,
+        component: Component,
+        spot: Placement | None,
+        camera: CameraModel | None,
+        mounting: Mounting | None,
+    ) -> bool:
+        relevant = is_relevant(component, spot, self.settings.relevance)
+        if relevant and spot is None and camera is not None and mounting is not None:
+            # Known to be far is not the same as not known where.
+            return not is_beyond_range(component, camera, mounting, self.settings.ground_plane)
+        return relevant
+
+    def _follow_known(
+        self,
+        detection: Detection,
+        camera: CameraModel | None,
+        mounting: Mounting | None,
+        stamp_ns: int,
+    ) -> tuple[tuple[Obstacle, ...], int]:
+        """The placed strips of known classes; how many relevant regions have none."""
+        if camera is None or mounting is None:
+            return (), 0
+        strips, lost = self._known.update(
+            detection, lambda parts: self._place(detection, parts, camera, mounting), stamp_ns
+        )
+        return strips, sum(self._is_relevant(whole, None, camera, mounting) for whole in lost)
 
 
 def grid_cell_px(detection: Detection) -> float:

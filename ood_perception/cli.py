@@ -24,8 +24,10 @@ bag_commands.register(app)
 generate_command.register(app)
 
 TRAINING_VERBS = {
+    "check-data": "Look for missing, broken and odd files in a data set.",
     "train": "Train a network.",
-    "evaluate": "Measure a bundle on labelled images.",
+    "proxies": "Build masks of unknown objects from COCO.",
+    "evaluate": "Measure a bundle, a checkpoint or score maps on labelled images.",
     "meta": "Fit the meta classifier of a bundle.",
     "export": "Turn a checkpoint into a bundle.",
 }

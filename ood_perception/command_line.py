@@ -56,14 +56,19 @@ def write_json(path: Path | None, result: Any) -> None:
 
 
 def progress_bar() -> Progress:
-    """A bar on stderr with count and time left; it disappears when it is done."""
+    """A bar on stderr with count and time left; it disappears when it is done.
+
+    Where stderr is no terminal nothing is written, so that an error stays the only line there.
+    """
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
 
 

@@ -107,15 +107,10 @@ def component_metrics(
             f"{pixels.labels.shape}; give (classes, height, width) of the same grid"
         )
     statistics = PixelStatistics(len(probabilities), pixels.starts)
-    pair_classes = np.empty(pixels.pair_pixel.size, np.intp)
 
     def read(start: int) -> None:
         positions = pixels.positions[start : start + _READ_PIXELS]
         statistics.add(gather(probabilities, positions), start)
-        # The neighbours share cache lines with the pixels that were just read.
-        ends = np.searchsorted(pixels.pair_pixel, (start, start + positions.size))
-        pairs = slice(*ends.tolist())
-        pair_classes[pairs] = most_probable(gather(probabilities, pixels.pair_position[pairs]))
 
     reads = range(0, pixels.positions.size, _READ_PIXELS)
     threads = min(_MOST_THREADS, cv2.getNumThreads(), len(reads) // 2)
@@ -125,7 +120,16 @@ def component_metrics(
     else:
         for start in reads:
             read(start)
-    return _assemble(pixels, statistics, pair_classes)
+    return _assemble(pixels, statistics, _neighbour_classes(probabilities, pixels))
+
+
+def _neighbour_classes(
+    probabilities: NDArray[np.floating], pixels: ComponentPixels
+) -> NDArray[np.intp]:
+    """(m,) the most probable class of the neighbour in every pair of `pixels`."""
+    # Most neighbours touch two or three pixels of a component: each is read once.
+    positions, occurrence = np.unique(pixels.pair_position, return_inverse=True)
+    return most_probable(gather(probabilities, positions))[occurrence]
 
 
 def sparse_component_metrics(

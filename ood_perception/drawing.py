@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ood_perception.annotation_canvas import DARK, AnnotationCanvas, Colour, Picture
-from ood_perception.camera_pipeline import Obstacle, Scene, Status
 from ood_perception.detection import Component, Detection
+from ood_perception.scene import Obstacle, Scene, Status
 
 # Blue, green, red.
 CONFIRMED: Colour = (48, 48, 255)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ood_perception.camera_pipeline import Obstacle, Scene
 from ood_perception.detection import Component, Detection
 from ood_perception.ground_plane import Placement
+from ood_perception.scene import Obstacle, Scene
 
 Json = dict[str, Any]
 

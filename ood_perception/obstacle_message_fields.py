@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_perception.camera_pipeline import Obstacle, Scene
 from ood_perception.detection import Component
 from ood_perception.ground_plane import Placement
+from ood_perception.scene import Obstacle, Scene
 
 RANGE_SOURCE_NONE = 0
 RANGE_SOURCE_GROUND_PLANE = 1
@@ -120,6 +120,7 @@ def _place_fields(placement: Placement | None) -> Fields:
             "has_position": False,
             "range_source": RANGE_SOURCE_NONE,
             "position": {"x": nan, "y": nan, "z": nan},
+            "truncated": False,
             "distance_m": nan,
             "distance_stddev_m": nan,
             "lateral_stddev_m": nan,
@@ -132,6 +133,7 @@ def _place_fields(placement: Placement | None) -> Fields:
         "has_position": True,
         "range_source": RANGE_SOURCE_GROUND_PLANE,
         "position": {"x": x, "y": y, "z": z},
+        "truncated": bool(placement.truncated),
         "distance_m": float(placement.distance_m),
         "distance_stddev_m": float(placement.distance_stddev_m),
         "lateral_stddev_m": float(placement.lateral_stddev_m),

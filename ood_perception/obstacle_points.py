@@ -11,15 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ood_perception.ground_plane import Placement
-
-if TYPE_CHECKING:
-    from ood_perception.camera_pipeline import Obstacle
+from ood_perception.scene import Obstacle
 
 
 @dataclass(frozen=True)

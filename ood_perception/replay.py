@@ -21,12 +21,13 @@ from ood_perception.bag_reading import (
 )
 from ood_perception.bag_writing import BagWriter, compressed_image_message
 from ood_perception.camera import CameraError, CameraModel, Mounting
-from ood_perception.camera_pipeline import CameraPipeline, Scene
+from ood_perception.camera_pipeline import CameraPipeline
 from ood_perception.drawing import draw_overlay
 from ood_perception.errors import BagError, ImageError
 from ood_perception.message_types import COMPRESSED_IMAGE_TYPE, OBSTACLES_TYPE, make_message
 from ood_perception.obstacle_message_fields import array_fields
 from ood_perception.replay_summary import ReplayCounts, ReplaySummary
+from ood_perception.scene import Scene
 from ood_perception.topic_copying import TopicCopier
 
 OUTPUT_NAMESPACE = "/ood_perception/"

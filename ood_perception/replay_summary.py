@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ood_perception.camera_pipeline import Scene
+from ood_perception.scene import Scene
 
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_perception.detection import Region
+from ood_perception.detection import Component, Region
+from ood_perception.ground_plane import Placement
 
 _CONTRADICTED = 0.3  # what an overlap in the image counts against the evidence of the ground
 
@@ -49,6 +50,11 @@ class Observation:
 
     region: Region
     ground_xy: NDArray[np.float64] | None = None
+
+
+def observation_of(component: Component, placement: Placement | None) -> Observation:
+    """A component as the tracker sees it."""
+    return Observation(component.region, None if placement is None else placement.position[:2])
 
 
 @dataclass(frozen=True)

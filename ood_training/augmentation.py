@@ -73,6 +73,31 @@ def random_crop(
     )
 
 
+def published_crop(
+    image: Image, labels: Image, size: int, rng: np.random.Generator, horizon: float = 0.0
+) -> Crop:
+    """The published code's window (spec section 2.3).
+
+    An image of exactly ``size`` x ``size`` stays as it is; one with a side below ``size`` is
+    resized whole to it, whatever its aspect ratio (bilinear, labels nearest); any other gives a
+    window of its own scale, uniform over all places.
+    """
+    height, width = labels.shape
+    if (height, width) == (size, size):
+        return Crop(image, labels, horizon)
+    if min(height, width) < size:
+        small = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+        small_labels = cv2.resize(labels, (size, size), interpolation=cv2.INTER_NEAREST)
+        return Crop(
+            np.asarray(small, np.uint8),
+            np.asarray(small_labels, np.uint8),
+            horizon * size / height,
+        )
+    top, left = _offset(height, size, rng), _offset(width, size, rng)
+    window = slice(top, top + size), slice(left, left + size)
+    return Crop(image[window], labels[window], horizon - top)
+
+
 def _offset(length: int, window: int, rng: np.random.Generator) -> int:
     """Where a window starts: inside when it fits, else so that the whole length is inside."""
     low, high = sorted((0, length - window))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from ood_training.commands.check_data import check_data
 from ood_training.commands.evaluate import evaluate
 from ood_training.commands.export import export
 from ood_training.commands.meta import meta
+from ood_training.commands.proxies import proxies
 from ood_training.commands.train import train
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
-    for verb in (train, export, meta, evaluate):
+    for verb in (check_data, train, proxies, export, meta, evaluate):
         app.command()(verb)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ood_training.data_configuration import (
+    LoadingConfiguration,
     ObjectsConfiguration,
     PasteConfiguration,
     ProxyConfiguration,
@@ -22,17 +23,24 @@ class StageConfiguration(Section):
 
     unknown_objects: false trains known classes only (cross-entropy, 254 ignored); true uses the
         entropy-maximisation loss, pasted objects and proxies.
-    freeze_batch_norm: keep batch statistics as they are.
+    steps_per_epoch: null is one pass over all street frames, and over the drawn proxies of mode
+        epoch_draw.
+    encoder_learning_rate: of the network's ``backbone_modules``; the other rate is the rest's.
+    warmup_steps: the rates rise linearly over so many steps.
+    freeze: parts that keep their tensors, batch statistics included.
+    batch_norm: eval normalises with the stored statistics and keeps them; train uses and updates
+        the statistics of each process's micro-batch. Dropout is active in both.
     """
 
-    name: str
+    name: str = Field(pattern=r"^[\w.-]+$")
     epochs: int = Field(ge=1)
-    steps_per_epoch: int = Field(ge=1)
+    steps_per_epoch: int | None = Field(default=None, ge=1)
     encoder_learning_rate: float = Field(gt=0)
     decoder_learning_rate: float = Field(gt=0)
     warmup_steps: int = Field(default=0, ge=0)
     unknown_objects: bool = False
-    freeze_batch_norm: bool = False
+    freeze: Literal["none", "backbone", "all_but_head"] = "none"
+    batch_norm: Literal["train", "eval"] = "train"
 
 
 class LossConfiguration(Section):
@@ -42,33 +50,81 @@ class LossConfiguration(Section):
     reduction: Literal["legacy", "per_term"] = "per_term"
 
 
+class OptimizerConfiguration(Section):
+    """How the weights change. Each stage begins with a new optimiser.
+
+    schedule: of the learning rates over a stage; cosine falls to a hundredth.
+    reset_each_epoch: forget the moments at every epoch, as the published code does (spec
+        section 5: a defect).
+    clip_norm: gradients longer than this are shortened to it; null leaves them.
+    """
+
+    kind: Literal["adam", "adamw"] = "adamw"
+    weight_decay: float = Field(default=0.01, ge=0)
+    schedule: Literal["constant", "cosine"] = "cosine"
+    reset_each_epoch: bool = False
+    clip_norm: float | None = Field(default=None, gt=0)
+
+
 class TrainingConfiguration(Section):
     """A whole training run. Paths are relative to the working directory.
 
+    batch_size: images of a step over all processes and micro-batches; what comes out does not
+        depend on how they share it, but for batch norm in train mode.
+    micro_batches: parts that each process takes one after the other, so that less memory is needed.
+    device: auto takes a GPU where there is one. precision: of the network's arithmetic; weights
+        and loss stay in float32.
+    threads: of PyTorch on the CPU. Resuming gives the same bits only with the same number.
+    keep_best_by: the figure of the validation whose best epoch of the last stage is kept as
+        ``best.safetensors``.
+    checkpoint_each_steps: how often the run is saved to go on from, besides at every epoch's end.
+    new_head: the initial checkpoint was trained on other classes; its head is left out.
     initial_checkpoint: network weights to begin with, such as those of an earlier run's stage.
+    augmentation: published is a mirror image and a window of ``crop_size``, nothing else (spec
+        section 2.3; ``scale`` and ``light`` are not used); recommended changes scale and light too.
     """
 
     name: str
     data_root: Path
     output: Path
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     model: str
     decoder_channels: int | None = None
+    output_stride: int | None = None
     imagenet_weights: bool = False
     initial_checkpoint: Path | None = None
-    bfloat16: bool = False
+    new_head: bool = False
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
     threads: int | None = None
     crop_size: int = Field(default=320, ge=32)
-    batch_size: int = Field(default=8, ge=2)
-    weight_decay: float = 0.01
+    batch_size: int = Field(default=8, ge=1)
+    micro_batches: int = Field(default=1, ge=1)
+    optimizer: OptimizerConfiguration = OptimizerConfiguration()
+    keep_best_by: Literal["mean_iou", "average_precision", "none"] = "none"
+    checkpoint_each_steps: int = Field(default=50, ge=1)
     light: float = Field(default=1.0, ge=0)
     sources: tuple[SourceConfiguration, ...] = Field(min_length=1)
     validation: ValidationConfiguration | None = None
     objects: ObjectsConfiguration = ObjectsConfiguration()
     paste: PasteConfiguration = PasteConfiguration()
     proxies: ProxyConfiguration = ProxyConfiguration()
+    augmentation: Literal["published", "recommended"] = "recommended"
+    loading: LoadingConfiguration = LoadingConfiguration()
     loss: LossConfiguration = LossConfiguration()
     stages: tuple[StageConfiguration, ...] = Field(min_length=1)
+
+    @field_validator("stages")
+    @classmethod
+    def _have_names_of_their_own(
+        cls, stages: tuple[StageConfiguration, ...]
+    ) -> tuple[StageConfiguration, ...]:
+        """Each stage is saved under its name, beside ``last`` and ``best``."""
+        names = [stage.name for stage in stages]
+        for name in names:
+            if name in ("last", "best") or names.count(name) > 1:
+                raise ValueError(f"the name {name!r} is taken: each stage needs its own")
+        return stages
 
 
 def load_training_configuration(path: Path) -> TrainingConfiguration:

@@ -14,13 +14,14 @@ import numpy as np
 import typer
 
 from ood_perception.bundle import load_bundle
-from ood_perception.camera_pipeline import CameraPipeline, Obstacle, Scene
+from ood_perception.camera_pipeline import CameraPipeline
 from ood_perception.command_line import one_line_errors, progress_bar, write_json
 from ood_perception.commands.options import JsonOption
 from ood_perception.detection import Component
 from ood_perception.detector import Detector
 from ood_perception.generated_drive import BoundingBox, Drive, ObjectTruth
 from ood_perception.generated_drive.mounted_camera import camera_model, mounting
+from ood_perception.scene import Obstacle, Scene
 
 STYLES = ("urban", "suburban", "country", "highway")
 NEAR_M = 20.0

@@ -1,15 +1,41 @@
-"""Mean intersection over union of the known classes."""
+"""How well a network does on labelled frames: known classes and anomaly score, while it trains."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from ood_training.augmentation import PADDING_VALUE
-from ood_training.datasets.frames import FrameDataset
+from ood_perception.errors import OodError
+from ood_training.losses import IGNORE_LABEL, OOD_LABEL
+from ood_training.metrics.pixel import PixelMetrics, ScoreHistogram
+from ood_training.metrics.segmentation import class_ious, confusion_matrix
 from ood_training.models.network import SegmentationNetwork
+
+
+@dataclass(frozen=True)
+class NetworkFigures:
+    """What was measured.
+
+    ious: (C,) intersection over union; NaN for a class that occurs nowhere.
+    anomaly: metrics of the normalised softmax entropy, pooled over all frames; None where no frame
+        shows an unknown object.
+    """
+
+    ious: NDArray[np.float64]
+    anomaly: PixelMetrics | None
+
+    @property
+    def mean_iou(self) -> float | None:
+        """Mean over the classes that occur; None when there is none."""
+        occurring = self.ious[~np.isnan(self.ious)]
+        return float(occurring.mean()) if occurring.size else None
 
 
 def letterbox(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -20,57 +46,63 @@ def letterbox(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
     return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), np.uint8)
 
 
-def network_input(image: NDArray[np.uint8], network: SegmentationNetwork) -> torch.Tensor:
+def network_input(image: NDArray[np.uint8], network: SegmentationNetwork) -> Tensor:
     """(H, W, 3) uint8 BGR to a normalised (1, 3, H, W) float32 tensor."""
     rgb = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(2, 0, 1)[None]
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (network.mean, network.std))
     return (rgb.float() / 255.0 - mean) / std
 
 
-def confusion_matrix(
-    predicted: NDArray[np.uint8], labels: NDArray[np.uint8], num_classes: int
-) -> NDArray[np.int64]:
-    """(C, C) counts, rows true and columns predicted; labels of C and above are left out."""
-    valid = labels < num_classes
-    pairs = labels[valid].astype(np.int64) * num_classes + predicted[valid]
-    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+def evaluate_network(
+    network: SegmentationNetwork,
+    frames: Iterable[tuple[NDArray[np.uint8], NDArray[np.uint8]]],
+    size: tuple[int, int],
+) -> NetworkFigures:
+    """Measure a network on frames; its mode is restored.
 
+    Args:
+        frames: image (H, W, 3) uint8 BGR and labels (H, W) uint8: class ids, 254 or 255.
+        size: (height, width) that images are fitted into; outputs are brought back to the frames'.
 
-def class_ious(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Intersection over union of each class; NaN for a class that occurs nowhere."""
-    hits = np.diag(confusion).astype(np.float64)
-    union = confusion.sum(axis=0) + confusion.sum(axis=1) - hits
-    return np.divide(hits, union, out=np.full_like(hits, np.nan), where=union > 0)
-
-
-def measure_ious(
-    network: SegmentationNetwork, dataset: FrameDataset, size: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Per-class IoU over a data set, frames fitted into ``size``; the network's mode is kept."""
-    training = network.training
+    Raises OodError when the network gives scores that are no numbers.
+    """
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
     confusion = np.zeros((network.num_classes,) * 2, np.int64)
+    histogram = ScoreHistogram()
+    known_pixels = unknown_pixels = 0
+    try:
+        for image, labels in frames:
+            predicted, score = _labels_and_score(network, letterbox(image, size))
+            shape = labels.shape[::-1]
+            predicted = np.asarray(
+                cv2.resize(predicted, shape, interpolation=cv2.INTER_NEAREST), np.uint8
+            )
+            score = np.asarray(cv2.resize(score, shape, interpolation=cv2.INTER_LINEAR), np.float32)
+            known = np.asarray(labels < network.num_classes)
+            confusion += confusion_matrix(predicted[known], labels[known], network.num_classes)
+            counted = labels != IGNORE_LABEL
+            unknown = labels[counted] == OOD_LABEL
+            histogram.add(score[counted].clip(0.0, 1.0), unknown)
+            unknown_pixels += int(unknown.sum())
+            known_pixels += int((~unknown).sum())
+    finally:
+        for module, training in modes:
+            module.training = training
+    anomaly = histogram.metrics() if known_pixels and unknown_pixels else None
+    return NetworkFigures(class_ious(confusion), anomaly)
+
+
+def _labels_and_score(
+    network: SegmentationNetwork, image: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Classes and normalised softmax entropy in [0, 1] of every pixel."""
+    device = next(network.parameters()).device
     with torch.inference_mode():
-        for index in range(len(dataset)):
-            image, labels = dataset.load(index)
-            tensor = network_input(letterbox(image, size), network)
-            logits = network(tensor.contiguous(memory_format=torch.channels_last))
-            predicted = logits.argmax(dim=1)[0].numpy().astype(np.uint8)
-            predicted = cv2.resize(
-                predicted, (labels.shape[1], labels.shape[0]), interpolation=cv2.INTER_NEAREST
-            )
-            confusion += confusion_matrix(
-                np.asarray(predicted, np.uint8), labels, network.num_classes
-            )
-    network.train(training)
-    return class_ious(confusion)
-
-
-__all__ = [
-    "PADDING_VALUE",
-    "class_ious",
-    "confusion_matrix",
-    "letterbox",
-    "measure_ious",
-    "network_input",
-]
+        tensor = network_input(image, network).to(device, memory_format=torch.channels_last)
+        logits = network(tensor)[0].float()
+        log_p = torch.log_softmax(logits, dim=0)
+        score = -(log_p.exp() * log_p).sum(dim=0) / math.log(network.num_classes)
+        if not bool(torch.isfinite(score).all()):
+            raise OodError("the network gives scores that are no numbers: lower the learning rates")
+        return logits.argmax(dim=0).to(torch.uint8).cpu().numpy(), score.cpu().numpy()

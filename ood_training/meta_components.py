@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from ood_perception.bundle import Bundle
 from ood_perception.detector import Detector, NetworkOutput
 from ood_perception.errors import OodError
-from ood_perception.letterbox import Letterbox
 from ood_training.datasets.coco import coco_cutouts, coco_proxies
 from ood_training.datasets.cutouts import Cutout
 from ood_training.datasets.frames import FrameDataset
 from ood_training.datasets.object_crops import object_crops
-from ood_training.losses import OOD_LABEL
+from ood_training.grid_labels import grid_labels
+from ood_training.label_values import OOD_LABEL
 from ood_training.meta_configuration import MetaConfiguration
 from ood_training.proxies import PasteRules, paste_object
 from ood_training.sampler import horizon_row, open_frames
@@ -103,15 +103,6 @@ def labelled_frames(
             yield number, image, labels
 
 
-def grid_labels(labels: Image, letterbox: Letterbox, shape: tuple[int, ...]) -> Image:
-    """The labels of a full image at the cells of the valid grid, (h, w) uint8."""
-    rows, columns = (np.arange(size + 1) for size in shape)
-    y, x = letterbox.image_y(rows), letterbox.image_x(columns)
-    row = np.minimum(((y[:-1] + y[1:]) / 2).astype(int), labels.shape[0] - 1)
-    column = np.minimum(((x[:-1] + x[1:]) / 2).astype(int), labels.shape[1] - 1)
-    return np.asarray(labels[np.ix_(row, column)])
-
-
 def grid_objects(labels: Image, output: NetworkOutput) -> NDArray[np.int32]:
     """Unknown objects on the valid grid: (h, w) int32, 0 none, 1.. the 8-connected objects."""
     on_grid = grid_labels(labels, output.letterbox, output.score.shape)
@@ -169,7 +160,11 @@ def _held_out_objects(settings: MetaConfiguration) -> list[Cutout]:
     objects, root = settings.objects, settings.data_root
     cutouts: list[Cutout] = []
     if objects.coco is not None:
-        cutouts += coco_cutouts(coco_proxies(root / objects.coco, fold=objects.fold))
+        cutouts += coco_cutouts(
+            coco_proxies(
+                root / objects.coco, objects.coco_year, fold=objects.fold, folds=objects.folds
+            )
+        )
     if objects.object_crops is not None:
-        cutouts += object_crops(root / objects.object_crops, objects.fold)
+        cutouts += object_crops(root / objects.object_crops, objects.fold, objects.folds)
     return cutouts

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ood_training.augmentation import Crop, random_crop
 from ood_training.datasets.cutouts import Cutout
+from ood_training.harmless_marks import darken_ellipse
 from ood_training.losses import IGNORE_LABEL, OOD_LABEL
 
 Image = NDArray[np.uint8]
@@ -85,7 +86,11 @@ def _choose_place(
     if rng.random() < rules.anywhere:
         height = int(np.exp(rng.uniform(np.log(lowest), np.log(highest))))
         rows, columns = labels.shape
-        return int(rng.integers(height // 2, rows)), int(rng.integers(0, columns)), height
+        return (
+            int(rng.integers(min(height // 2, rows - 1), rows)),
+            int(rng.integers(0, columns)),
+            height,
+        )
     candidates = np.flatnonzero(np.isin(labels, rules.ground_ids))
     if candidates.size == 0:
         return None
@@ -158,8 +163,14 @@ def _write_labels(
     label: int,
     ring_px: int,
 ) -> None:
-    solid = (mask > 0.5).astype(np.uint8)
-    region = labels[target]
+    rows, columns = target
+    # the object's own box may be too small for the ring
+    above, left = min(rows.start, ring_px), min(columns.start, ring_px)
+    below = min(labels.shape[0] - rows.stop, ring_px)
+    right = min(labels.shape[1] - columns.stop, ring_px)
+    solid = np.pad((mask > 0.5).astype(np.uint8), ((above, below), (left, right)))
+    region = labels[rows.start - above : rows.stop + below, columns.start - left :]
+    region = region[:, : solid.shape[1]]
     if ring_px > 0:
         kernel = np.ones((2 * ring_px + 1, 2 * ring_px + 1), np.uint8)
         region[cv2.dilate(solid, kernel) > 0] = IGNORE_LABEL
@@ -176,63 +187,6 @@ def _cast_shadow(image: Image, target: tuple[slice, slice], rng: np.random.Gener
         (width * float(rng.uniform(0.45, 0.8)), max(2.0, width * float(rng.uniform(0.06, 0.25)))),
         float(rng.uniform(0.4, 0.85)),
     )
-
-
-def darken_ellipse(
-    image: Image, centre: tuple[float, float], axes: tuple[float, float], factor: float
-) -> None:
-    """Multiply a soft ellipse (centre and half axes as x, y in pixels) by ``factor``, in place."""
-    margin = 4
-    left, right = int(centre[0] - axes[0]) - margin, int(centre[0] + axes[0]) + margin
-    top, bottom = int(centre[1] - axes[1]) - margin, int(centre[1] + axes[1]) + margin
-    left, top = max(left, 0), max(top, 0)
-    right, bottom = min(right, image.shape[1]), min(bottom, image.shape[0])
-    if right - left < 3 or bottom - top < 3:
-        return
-    y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
-    distance = np.hypot((x - centre[0]) / axes[0], (y - centre[1]) / axes[1])
-    weight = np.clip((1.15 - distance) / 0.3, 0, 1)[..., None] * (1.0 - factor)
-    region = image[top:bottom, left:right]
-    region[...] = (region * (1.0 - weight)).astype(np.uint8)
-
-
-def add_harmless_marks(
-    image: Image, labels: Image, ground_ids: tuple[int, ...], rng: np.random.Generator
-) -> None:
-    """Put shadows and painted marks on the ground, in place, without changing a label.
-
-    Without them a network learns that everything unusual on asphalt is an object.
-    """
-    ground = np.isin(labels, ground_ids)
-    candidates = np.flatnonzero(ground)
-    if candidates.size < 500:
-        return
-    before = image.copy()
-    for _ in range(int(rng.integers(1, 4))):
-        row, column = divmod(int(rng.choice(candidates)), labels.shape[1])
-        length, breadth = float(rng.uniform(8, 90)), float(rng.uniform(2, 18))
-        if rng.random() < 0.5:
-            darken_ellipse(image, (column, row), (length, breadth), float(rng.uniform(0.4, 0.9)))
-        else:
-            _paint_mark(image, (column, row), length, breadth / 2, rng)
-    image[~ground] = before[~ground]
-
-
-def _paint_mark(
-    image: Image,
-    centre: tuple[int, int],
-    length: float,
-    breadth: float,
-    rng: np.random.Generator,
-) -> None:
-    """A pale, thin, soft rectangle in any direction, like a lane marking."""
-    angle = float(rng.uniform(0, 180))
-    corners = cv2.boxPoints(((float(centre[0]), float(centre[1])), (length, breadth), angle))
-    paint = np.zeros(image.shape[:2], np.float32)
-    cv2.fillPoly(paint, [corners.astype(np.int32)], float(rng.uniform(0.3, 0.95)))
-    weight = cv2.GaussianBlur(paint, (0, 0), float(rng.uniform(0.4, 1.0)))[..., None]
-    level = float(rng.uniform(130, 240))
-    image[...] = (image * (1.0 - weight) + level * weight).astype(np.uint8)
 
 
 def proxy_crop(

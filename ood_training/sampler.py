@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import math
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,23 +14,24 @@ from ood_training import augmentation, proxies
 from ood_training.augmentation import Crop
 from ood_training.configuration import TrainingConfiguration
 from ood_training.data_configuration import SourceConfiguration
-from ood_training.datasets.camvid import camvid
-from ood_training.datasets.cityscapes import cityscapes
-from ood_training.datasets.coco import ProxyImage, coco_cutouts, coco_proxies
-from ood_training.datasets.cutouts import Cutout, cut_out
+from ood_training.datasets.cutouts import Cutout
 from ood_training.datasets.frames import FrameDataset
-from ood_training.datasets.generated import generated
-from ood_training.datasets.object_crops import object_crops
-from ood_training.losses import IGNORE_LABEL
+from ood_training.harmless_marks import add_harmless_marks
+from ood_training.losses import IGNORE_LABEL, OOD_LABEL
+from ood_training.sampler_cache import PictureCache
+from ood_training.sampler_epochs import EpochPlan
+from ood_training.sampler_frames import (
+    LoadedFrame,
+    StreetFrames,
+    class_names,
+    horizon_row,
+    open_frames,
+)
+from ood_training.sampler_objects import UnknownObjects
 
-Image = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class _LoadedFrame:
-    image: Image
-    labels: Image
-    horizon: float
+__all__ = ["TrainingSampler", "class_names", "horizon_row", "open_frames", "open_source"]
+_MEBIBYTE = 1 << 20
+Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def open_source(source: SourceConfiguration, configuration: TrainingConfiguration) -> FrameDataset:
@@ -40,105 +39,151 @@ def open_source(source: SourceConfiguration, configuration: TrainingConfiguratio
     return open_frames(source, configuration.data_root)
 
 
-def open_frames(source: SourceConfiguration, data_root: Path) -> FrameDataset:
-    """The frames of one source below ``data_root``; OodError when they cannot be found."""
-    root = data_root / source.root
-    if source.kind == "camvid":
-        return camvid(root, source.split)
-    if source.kind == "cityscapes":
-        return cityscapes(root, source.split)
-    return generated(root)
-
-
-def class_names(datasets: list[FrameDataset]) -> tuple[str, ...]:
-    """The one list of classes that all data sets share; OodError when they differ."""
-    first = datasets[0]
-    for other in datasets[1:]:
-        if other.label_map.classes != first.label_map.classes:
-            raise OodError(
-                f"{other.name} has {other.label_map.num_classes} classes "
-                f"({', '.join(other.label_map.classes)}), {first.name} has "
-                f"{first.label_map.num_classes} ({', '.join(first.label_map.classes)}); "
-                "use label maps with the same classes"
-            )
-    return first.label_map.classes
-
-
-def horizon_row(labels: Image, ground_ids: tuple[int, ...]) -> float:
-    """A row near the horizon: a little above the highest ground pixels of a frame."""
-    rows = np.flatnonzero(np.isin(labels, ground_ids).sum(axis=1) >= 3)
-    return float(rows[0]) - 0.02 * labels.shape[0] if rows.size else labels.shape[0] * 0.45
-
-
 class TrainingSampler:
-    """Holds every frame and object in memory and draws batches.
+    """Draws batches of street crops, with pasted objects and whole proxies where a stage wants.
 
-    The random numbers of a batch depend on nothing but the seed, the stage and the step, so a
-    resumed run sees what an uninterrupted one would have seen.
+    The random numbers of a sample depend on nothing but the seed, the stage, the step and its
+    place in the batch: a resumed run sees what an uninterrupted one would have seen, and the parts
+    of a batch, whoever draws them, join to the same batch.
     """
 
     def __init__(self, configuration: TrainingConfiguration) -> None:
         self.configuration = configuration
         datasets = [open_source(source, configuration) for source in configuration.sources]
         self.classes = class_names(datasets)
-        unknown_objects = any(stage.unknown_objects for stage in configuration.stages)
-        self._ground_ids = (
-            self._ids(configuration.paste.ground_classes) if self._has_objects() else ()
-        )
-        self._frames = [
-            [self._load(dataset, index) for index in range(len(dataset))] for dataset in datasets
-        ]
-        shares = np.array([source.share for source in configuration.sources])
-        self._source_probabilities = shares / shares.sum()
-        self._cutouts: list[Cutout] = []
+        paste, loading = configuration.paste, configuration.loading
+        self._ground_ids = self._ids(paste.ground_classes) if self._pastes() else ()
+        self._cache = PictureCache(loading.cache_mebibytes * _MEBIBYTE // max(1, loading.workers))
+        shares = [source.share for source in configuration.sources]
+        self._frames = StreetFrames(datasets, shares, self._ground_ids, self._cache)
+        background = configuration.proxies.background
+        self._background = IGNORE_LABEL if background == "ignore" else self._ids((background,))[0]
+        self._objects: UnknownObjects | None = None
         self._known_cutouts: list[tuple[Cutout, int]] = []
-        self._proxies: list[tuple[ProxyImage, Image]] = []
-        if unknown_objects:
-            self._load_objects()
+        if any(stage.unknown_objects for stage in configuration.stages):
+            self._objects = UnknownObjects(
+                configuration.data_root, configuration.objects, paste, configuration.proxies,
+                self._cache,
+            )  # fmt: skip
+            known_ids = self._ids(paste.known_classes)
+            if known_ids and self._ground_ids and paste.known_probability > 0:
+                self._known_cutouts = self._frames.known_cutouts(known_ids)
+        self._plans = self._open_plans()
 
     def describe(self) -> dict[str, int]:
         """How many frames and objects there are to draw from."""
         return {
-            "frames": sum(len(frames) for frames in self._frames),
-            "unknown_objects": len(self._cutouts),
+            "frames": len(self._frames),
+            "unknown_objects": self._objects.cutouts if self._objects else 0,
             "known_objects": len(self._known_cutouts),
-            "proxy_images": len(self._proxies),
+            "proxy_images": len(self._objects.proxies) if self._objects else 0,
         }
 
-    def batch(self, stage: int, step: int, unknown_objects: bool) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, S, S) float32 RGB in [0, 1] and labels (B, S, S) int64."""
-        crops = []
-        for index in range(self.configuration.batch_size):
-            rng = np.random.default_rng([self.configuration.seed, stage, step, index])
-            crops.append(self._crop(rng, unknown_objects))
-        images = np.stack([crop.image[..., ::-1] for crop in crops])
-        labels = np.stack([crop.labels for crop in crops])
-        tensor = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255.0)
-        return tensor, torch.from_numpy(labels).long()
+    def steps_per_epoch(self, unknown_objects: bool) -> int:
+        """Batches of one pass over all street frames (and its drawn proxies, mode epoch_draw)."""
+        return self._plan(unknown_objects).steps
 
-    def _crop(self, rng: np.random.Generator, unknown_objects: bool) -> Crop:
-        settings = self.configuration
-        if unknown_objects and self._proxies and rng.random() < settings.proxies.image_share:
-            proxy, image = self._proxies[int(rng.integers(len(self._proxies)))]
-            background = settings.proxies.background
-            label = IGNORE_LABEL if background == "ignore" else self._ids((background,))[0]
-            crop = proxies.proxy_crop(image, proxy.mask, settings.crop_size, rng, background=label)
+    def drawn_proxy_ids(self, stage: int, epoch: int) -> tuple[int, ...]:
+        """COCO ids of the proxies of an epoch, in the order of the draw (spec section 2.3).
+
+        epoch: counted from 0 within the stage, each of ``steps_per_epoch`` steps. Empty for stages
+        without unknown objects and in the mode image_share, which draws for every sample.
+        """
+        unknown_objects = self.configuration.stages[stage].unknown_objects
+        plan = self._plans.get(unknown_objects)
+        if plan is None or self._objects is None or plan.drawn == 0:
+            return ()
+        drawn = plan.drawn_proxies(stage, epoch)
+        return tuple(self._objects.proxies[number].image_id for number in drawn)
+
+    def batch(
+        self, stage: int, step: int, unknown_objects: bool, part: slice | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """One batch, or a part of it.
+
+        Args:
+            stage, step: place in the run, ``step`` counted from 0 within the stage.
+            unknown_objects: whether pasted objects and whole proxies take part.
+            part: which samples of the global batch, all of them when None. Parts join to the
+                whole batch, bit for bit.
+
+        Returns images (B, 3, S, S) float32 RGB in [0, 1] and labels (B, S, S) int64: class ids,
+        254 (unknown) and 255 (ignore). Raises OodError naming a file that cannot be used.
+        """
+        return as_tensors(self.arrays(stage, step, unknown_objects, part))
+
+    def arrays(
+        self, stage: int, step: int, unknown_objects: bool, part: slice | None = None
+    ) -> Batch:
+        """The same as images (B, S, S, 3) uint8 RGB and labels (B, S, S) uint8."""
+        size = self.configuration.crop_size
+        crops = [
+            self._sample(stage, step, index, unknown_objects)
+            for index in range(self.configuration.batch_size)[part or slice(None)]
+        ]
+        images = np.empty((len(crops), size, size, 3), np.uint8)
+        labels = np.empty((len(crops), size, size), np.uint8)
+        for number, crop in enumerate(crops):
+            images[number], labels[number] = crop.image[..., ::-1], crop.labels
+        return images, labels
+
+    def _sample(self, stage: int, step: int, index: int, unknown_objects: bool) -> Crop:
+        rng = np.random.default_rng([self.configuration.seed, stage, step, index])
+        plan = self._plans.get(unknown_objects)
+        if plan is not None:
+            is_proxy, number = plan.item(stage, step, index)
+            place = (0, number) if is_proxy else self._frames.place(number)
         else:
-            source = int(rng.choice(len(self._frames), p=self._source_probabilities))
-            frame = self._frames[source][int(rng.integers(len(self._frames[source])))]
+            is_proxy, place = self._draw(rng, unknown_objects)
+        if is_proxy:
+            return self._proxy_sample(place[1], rng)
+        return self._street_sample(*place, rng, unknown_objects)
+
+    def _draw(
+        self, rng: np.random.Generator, unknown_objects: bool
+    ) -> tuple[bool, tuple[int, int]]:
+        """Mode image_share: whether it is a proxy; its number, or source and index of a frame."""
+        count = len(self._objects.proxies) if unknown_objects and self._objects else 0
+        if count > 0 and rng.random() < self.configuration.proxies.image_share:
+            return True, (0, int(rng.integers(count)))
+        return False, self._frames.draw(rng)
+
+    def _proxy_sample(self, number: int, rng: np.random.Generator) -> Crop:
+        assert self._objects is not None
+        image, mask = self._objects.proxy(number)
+        settings = self.configuration
+        if settings.augmentation == "published":
+            labels = np.where(mask, OOD_LABEL, self._background).astype(np.uint8)
+            flipped = augmentation.random_flip(image, labels, rng)
+            return augmentation.published_crop(*flipped, settings.crop_size, rng)
+        crop = proxies.proxy_crop(image, mask, settings.crop_size, rng, background=self._background)
+        return self._changed(crop, rng)
+
+    def _street_sample(
+        self, source: int, index: int, rng: np.random.Generator, unknown_objects: bool
+    ) -> Crop:
+        settings = self.configuration
+        frame: LoadedFrame = self._frames.load(source, index)
+        published = settings.augmentation == "published"
+        if published:
+            flipped = augmentation.random_flip(frame.image, frame.labels, rng)
+            crop = augmentation.published_crop(*flipped, settings.crop_size, rng, frame.horizon)
+        else:
+            scale = settings.sources[source].scale
             crop = augmentation.random_crop(
-                frame.image,
-                frame.labels,
-                settings.crop_size,
-                settings.sources[source].scale,
-                rng,
-                frame.horizon,
+                frame.image, frame.labels, settings.crop_size, scale, rng, frame.horizon
             )
-            if unknown_objects and self._ground_ids:
-                self._paste(crop, rng)
+        if unknown_objects and self._ground_ids:
+            # pasting writes into the crop, which may be a view of a frame that others use too
+            crop = Crop(crop.image.copy(), crop.labels.copy(), crop.horizon)
+            self._paste(crop, rng)
+        return crop if published else self._changed(crop, rng)
+
+    def _changed(self, crop: Crop, rng: np.random.Generator) -> Crop:
+        """Mirror image, light and blur of the recommended augmentation."""
         image, labels = augmentation.random_flip(crop.image, crop.labels, rng)
-        if settings.light > 0:
-            image = augmentation.random_light(image, rng, settings.light)
+        if self.configuration.light > 0:
+            image = augmentation.random_light(image, rng, self.configuration.light)
             image = augmentation.random_blur(image, rng)
         return Crop(image, labels, crop.horizon)
 
@@ -149,22 +194,50 @@ class TrainingSampler:
             ring_px=settings.ring_px,
         )  # fmt: skip
         if rng.random() < settings.marks_probability:
-            proxies.add_harmless_marks(crop.image, crop.labels, self._ground_ids, rng)
+            add_harmless_marks(crop.image, crop.labels, self._ground_ids, rng)
         if self._known_cutouts and rng.random() < settings.known_probability:
             cutout, label = self._known_cutouts[int(rng.integers(len(self._known_cutouts)))]
             proxies.paste_object(
                 crop.image, crop.labels, cutout, rules, rng, horizon=crop.horizon, label=label
             )
-        if self._cutouts and rng.random() < settings.probability:
+        if self._objects and self._objects.cutouts and rng.random() < settings.probability:
             for _ in range(int(rng.integers(1, settings.most + 1))):
-                cutout = self._cutouts[int(rng.integers(len(self._cutouts)))]
+                cutout = self._objects.draw_cutout(rng)
                 proxies.paste_object(
                     crop.image, crop.labels, cutout, rules, rng, horizon=crop.horizon
                 )
 
-    def _has_objects(self) -> bool:
+    def _open_plans(self) -> dict[bool, EpochPlan]:
+        """Whole epochs with and without unknown objects, where the mode goes through them."""
+        plans: dict[bool, EpochPlan] = {}
+        if self.configuration.proxies.mode != "epoch_draw":
+            return plans
+        for stage in self.configuration.stages:
+            plan = plans[stage.unknown_objects] = self._plan(stage.unknown_objects)
+            if stage.steps_per_epoch not in (None, plan.steps):
+                raise OodError(
+                    f"stage {stage.name!r}: steps_per_epoch is {stage.steps_per_epoch}, but with "
+                    f"proxies.mode epoch_draw an epoch of {plan.frames} street frames and "
+                    f"{plan.drawn} proxies has {plan.steps} steps of {plan.batch_size} images; "
+                    f"set it to {plan.steps}"
+                )
+        return plans
+
+    def _plan(self, unknown_objects: bool) -> EpochPlan:
+        settings, count = self.configuration, len(self._frames)
+        drawing = unknown_objects and settings.proxies.mode == "epoch_draw"
+        available = len(self._objects.proxies) if self._objects is not None else 0
+        # 0.29 * 100 is a little less than 29 in binary
+        drawn = math.floor(settings.proxies.epoch_fraction * count + 1e-9) if drawing else 0
+        return EpochPlan(settings.seed, settings.batch_size, count, available, drawn)
+
+    def _pastes(self) -> bool:
         objects = self.configuration.objects
-        return objects.coco is not None or objects.object_crops is not None
+        given = objects.coco is not None or objects.object_crops is not None
+        paste = self.configuration.paste
+        return (
+            given and max(paste.probability, paste.known_probability, paste.marks_probability) > 0
+        )
 
     def _ids(self, names: tuple[str, ...]) -> tuple[int, ...]:
         for name in names:
@@ -172,51 +245,8 @@ class TrainingSampler:
                 raise OodError(f"no class {name!r}: the classes are {', '.join(self.classes)}")
         return tuple(self.classes.index(name) for name in names)
 
-    def _load(self, dataset: FrameDataset, index: int) -> _LoadedFrame:
-        image, labels = dataset.load(index)
-        return _LoadedFrame(image, labels, horizon_row(labels, self._ground_ids))
 
-    def _load_objects(self) -> None:
-        settings = self.configuration
-        root, objects = settings.data_root, settings.objects
-        if objects.coco is not None:
-            images = coco_proxies(root / objects.coco, fold=objects.fold)
-            self._cutouts += coco_cutouts(images)
-            limits = settings.proxies
-            if limits.image_share > 0:
-                self._proxies = [
-                    (proxy, proxy.load())
-                    for proxy in images
-                    if limits.min_share < proxy.share <= limits.max_share
-                ]
-                if not self._proxies:
-                    raise OodError(
-                        f"no proxy image has a share of unknown pixels in "
-                        f"({limits.min_share}, {limits.max_share}]; widen proxies.max_share"
-                    )
-        if objects.object_crops is not None:
-            self._cutouts += object_crops(root / objects.object_crops, objects.fold)
-        known_ids = self._ids(settings.paste.known_classes)
-        if known_ids and self._ground_ids:
-            self._known_cutouts = known_class_cutouts(
-                [frame for frames in self._frames for frame in frames][::3], known_ids
-            )
-
-
-def known_class_cutouts(
-    frames: list[_LoadedFrame], class_ids: tuple[int, ...], min_area_px: int = 400
-) -> list[tuple[Cutout, int]]:
-    """Connected regions of known classes that do not touch the frame's border, with their class."""
-    found = []
-    for number, frame in enumerate(frames):
-        for class_id in class_ids:
-            _, regions, statistics, _ = cv2.connectedComponentsWithStats(
-                (frame.labels == class_id).astype(np.uint8), connectivity=8
-            )
-            for region, (x, y, width, height, area) in enumerate(statistics):
-                inside = x > 0 and y > 0 and x + width < regions.shape[1]
-                inside = inside and y + height < regions.shape[0]
-                if region > 0 and inside and area >= min_area_px and area > 0.35 * width * height:
-                    name = f"known/{number}/{class_id}/{region}"
-                    found.append((cut_out(name, frame.image, regions == region), class_id))
-    return found
+def as_tensors(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Images (B, S, S, 3) uint8 to (B, 3, S, S) float32 in [0, 1]; labels uint8 to int64."""
+    images, labels = (torch.from_numpy(array) for array in batch)
+    return images.permute(0, 3, 1, 2).float().div_(255.0), labels.long()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
+from contextlib import contextmanager
 from threading import Event, Lock, Thread
 
 import cv2
@@ -143,9 +144,7 @@ class Bench:
 
     def send_info(self, width=128, height=64, focal_px=100.0, camera="camera"):
         before = self.node._session._processors[camera]._model
-        info = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
-        info.k = [focal_px, 0.0, width / 2 - 0.5, 0.0, focal_px, height / 2 - 0.5, 0.0, 0.0, 1.0]
-        self.infos[camera].publish(info)
+        self.infos[camera].publish(camera_info(width, height, focal_px))
         self.wait(
             lambda: self.node._session._processors[camera]._model is not before, "camera_info"
         )
@@ -190,11 +189,52 @@ class Bench:
         rclpy.shutdown(context=self.context)
 
 
+@contextmanager
+def benches():
+    """Gives a function that makes a bench from a detector factory; all are closed at the end."""
+    made = []
+
+    def make(factory, **parameters):
+        made.append(Bench(factory, **parameters))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for bench in made:
+            bench.close()
+
+
+@contextmanager
+def benches_with(detector):
+    """The same for one detector, before which ``before(image)`` is called."""
+    with benches() as make:
+        yield lambda before=lambda image: None, **parameters: make(
+            lambda *_: ChangedDetector(detector, before), **parameters
+        )
+
+
+def assert_balance(status):
+    """Every image that a camera's status counts as received is accounted for."""
+    values = {v.key: v.value for v in status.values}
+    parts = ("processed", "dropped", "refused", "pending")
+    assert int(values["received"]) == sum(int(values[key]) for key in parts)
+    reasons = ("overwritten", "too_old", "failed", "stopped")
+    assert int(values["dropped"]) == sum(int(values[f"dropped_{key}"]) for key in reasons)
+
+
 def _spin(executor):
     try:
         executor.spin()
     except ExternalShutdownException:
         return
+
+
+def camera_info(width=128, height=64, focal_px=100.0):
+    """Intrinsics without distortion, the principal point in the middle."""
+    info = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
+    info.k = [focal_px, 0.0, width / 2 - 0.5, 0.0, focal_px, height / 2 - 0.5, 0.0, 0.0, 1.0]
+    return info
 
 
 def stamps(messages):

@@ -20,11 +20,11 @@ from ood_perception.camera import CameraModel
 from ood_perception.camera_pipeline import (
     CameraPipeline,
     PipelineSettings,
-    Status,
     grid_cell_px,
 )
 from ood_perception.errors import BackendError, ImageError
 from ood_perception.image_health import HealthSettings
+from ood_perception.scene import Status
 
 FRAME_NS = 100_000_000
 

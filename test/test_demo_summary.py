@@ -138,6 +138,7 @@ def component_fields(**changes) -> dict:
         "contour": {"points": [point]},
         "has_position": True,
         "range_source": 1,
+        "truncated": True,
         "position": {"x": 8.0, "y": -1.5, "z": 0.0},
         "footprint": {"points": [point]},
         "confirmed": True,
@@ -174,6 +175,7 @@ def test_a_message_becomes_json_in_which_nothing_is_made_up():
     assert frame["image_size"] == [64, 128]
     placed, bare = frame["obstacles"]
     assert placed["place"]["x_m"] == 8.0
+    assert placed["place"]["truncated"] is True
     assert placed["region"] == {"x": 1, "y": 2, "width": 4, "height": 3}
     assert placed["reasons"] == [{"metric": "S", "value": 12.0, "contribution": -0.5}]
     assert bare["place"] is None

@@ -15,7 +15,7 @@ from obstacle_examples import (
 )
 
 from ood_perception.bundle import NetworkSpec
-from ood_perception.camera_pipeline import CameraPipeline, Scene
+from ood_perception.camera_pipeline import CameraPipeline
 from ood_perception.detection import Detection
 from ood_perception.drawing import (
     CONFIRMED,
@@ -26,6 +26,7 @@ from ood_perception.drawing import (
     draw_overlay,
 )
 from ood_perception.letterbox import Letterbox
+from ood_perception.scene import Scene
 
 COLOURS = np.array([[128, 64, 128], [180, 130, 70]], np.uint8)
 

@@ -10,15 +10,16 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from test_training_run import write_scenes
+from training_scenes import write_scenes
 from typer.testing import CliRunner
 
 from ood_perception.bundle import load_bundle
 from ood_perception.components import metric_names
 from ood_perception.detector import Detector
 from ood_perception.errors import OodError
-from ood_training.bundle_evaluation import evaluate_bundle, open_anomaly_set, pixel_figures
+from ood_training.anomaly_evaluation import evaluate_scores
 from ood_training.checkpoint import Progress, save_checkpoint
+from ood_training.datasets.generated import generated
 from ood_training.evaluation import network_input
 from ood_training.export import ExportSettings, export_bundle, network_to_onnx
 from ood_training.meta_classifier import (
@@ -30,6 +31,7 @@ from ood_training.meta_classifier import (
 from ood_training.meta_configuration import MetaConfiguration
 from ood_training.meta_training import choose_decision, train_meta_classifier
 from ood_training.models import SegmentationNetwork, create_model
+from ood_training.score_bundle import BundleScores
 
 SIZE, GRID = (48, 64), (24, 32)
 SETTINGS = ExportSettings("scenes", "generated scenes", "Apache-2.0", SIZE, GRID, 0.5)
@@ -76,7 +78,8 @@ def test_equal_logits_score_one_and_take_the_lowest_class() -> None:
 
 
 def test_an_exported_bundle_runs_in_the_detector(tmp_path: Path) -> None:
-    bundle = export_bundle(_checkpoint(tmp_path / "x.safetensors"), tmp_path / "bundle", SETTINGS)
+    checkpoint = _checkpoint(tmp_path / "x.safetensors")
+    bundle, _ = export_bundle(checkpoint, tmp_path / "bundle", SETTINGS)
     assert bundle.manifest.road_classes == (0,)
     assert [one.name for one in bundle.manifest.classes] == ["road", "tree"]
     detection = Detector(load_bundle(tmp_path / "bundle")).detect(np.zeros((96, 100, 3), np.uint8))
@@ -199,25 +202,12 @@ def test_meta_training_uses_the_detector_and_removes_its_false_positives(tmp_pat
     assert bundle.manifest.meta_classifier is not None
     assert bundle.manifest.meta_classifier.metric_names == metric_names(2)
 
-    figures = evaluate_bundle(bundle, open_anomaly_set(tmp_path / "scenes"))
+    scenes = generated(tmp_path / "scenes")
+    figures = evaluate_scores(BundleScores(bundle), scenes).figures
     assert figures["components"]["objects_hit_after_meta"] == 4
     assert figures["components"]["false_positives_removed"] == 8
     assert figures["components"]["false_positives_kept"] == 0
-    assert figures["pixels"]["average_precision"] > 0.7
-
-
-def test_pixel_figures_have_the_golden_values() -> None:
-    scores = [1, 2, 3, 3.5, 4, 5, 6, 7, 8, 9]
-    truth = [0, 0, 1, 0, 0, 1, 0, 1, 0, 1]
-    histogram = np.zeros((2, 20), np.int64)
-    for score, label in zip(scores, truth, strict=True):
-        histogram[label, int(score * 2)] += 1
-    figures = pixel_figures(histogram)
-    assert figures["average_precision"] == pytest.approx(0.691667, abs=1e-6)
-    assert figures["fpr95"] == pytest.approx(0.666667, abs=1e-6)
-    assert figures["auroc"] == pytest.approx(0.708333, abs=1e-6)
-    with pytest.raises(OodError, match="both kinds"):
-        pixel_figures(histogram * [[1], [0]])
+    assert figures["AP"] > 0.7
 
 
 def test_the_verbs_write_json(tmp_path: Path) -> None:

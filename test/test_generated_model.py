@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from ood_perception.bundle import load_bundle
-from ood_perception.camera_pipeline import CameraPipeline, Status
+from ood_perception.camera_pipeline import CameraPipeline
 from ood_perception.detector import Detector
 from ood_perception.generated_drive.mounted_camera import camera_model
+from ood_perception.scene import Status
 from ood_training.distance_evaluation import evaluation_drives, sightings, summarise
 
 BUNDLE = Path(__file__).resolve().parent.parent / "models" / "generated"

@@ -15,7 +15,13 @@ pytest.importorskip("ood_detection", reason="the messages of ood_detection are n
 pytest.importorskip("rosgraph_msgs", reason="rosgraph_msgs is not installed")
 
 from rclpy.qos import ReliabilityPolicy  # noqa: E402
-from ros_fixtures import PLACED, Bench, ChangedDetector, stamp_of, stamps  # noqa: E402
+from ros_fixtures import (  # noqa: E402
+    PLACED,
+    assert_balance,
+    benches_with,
+    stamp_of,
+    stamps,
+)
 from rosgraph_msgs.msg import Clock  # noqa: E402
 
 from ood_perception.detector import Detector  # noqa: E402
@@ -29,23 +35,8 @@ def detector(tmp_path_factory):
 
 @pytest.fixture
 def make_bench(detector):
-    benches = []
-
-    def make(before=lambda image: None, **parameters):
-        benches.append(Bench(lambda *_: ChangedDetector(detector, before), **parameters))
-        return benches[-1]
-
-    yield make
-    for bench in benches:
-        bench.close()
-
-
-def assert_balance(status):
-    values = {v.key: v.value for v in status.values}
-    parts = ("processed", "dropped", "refused", "pending")
-    assert int(values["received"]) == sum(int(values[key]) for key in parts)
-    reasons = ("overwritten", "too_old", "failed", "stopped")
-    assert int(values["dropped"]) == sum(int(values[f"dropped_{key}"]) for key in reasons)
+    with benches_with(detector) as make:
+        yield make
 
 
 def test_under_load_the_latest_image_wins_and_every_other_is_counted(make_bench):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from obstacle_examples import camera, mounting, upright_component
 
-from ood_perception.camera_pipeline import Obstacle
 from ood_perception.ground_plane import GroundPlaneSettings, place
 from ood_perception.obstacle_points import PointsSettings, obstacle_points
+from ood_perception.scene import Obstacle
 
 VEHICLE_HEIGHT_M = 2.5
 
@@ -31,13 +31,18 @@ def obstacle(x_m=10.0, y_m=0.0, width_m=0.2, settings=None, **changes):
     return Obstacle(**{**fields, **changes})
 
 
-def autoware_groups(points):
-    """Sizes of the groups that the emergency braking takes for obstacles, largest first."""
+def autoware_voxels(points):
+    """The mean of the points in each cell of 0.05 x 0.05 m, up to the vehicle's height."""
     points = points[(points[:, 2] >= 0) & (points[:, 2] <= VEHICLE_HEIGHT_M)]
     cells, index = np.unique(np.floor(points[:, :2] / 0.05), axis=0, return_inverse=True)
     index = index.ravel()
     sums = np.stack([np.bincount(index, points[:, axis], len(cells)) for axis in range(3)], axis=1)
-    voxels = sums / np.bincount(index, minlength=len(cells))[:, None]
+    return sums / np.bincount(index, minlength=len(cells))[:, None]
+
+
+def autoware_groups(points):
+    """Sizes of the groups that the emergency braking takes for obstacles, largest first."""
+    voxels = autoware_voxels(points)
     near = np.linalg.norm(voxels[:, None] - voxels[None], axis=2) <= 0.15
     group = np.arange(len(voxels))
     for _ in voxels:  # the lowest number spreads through each group
@@ -54,6 +59,19 @@ def test_a_20_cm_object_is_one_obstacle_to_both_planners(x_m, y_m):
     assert len(autoware_groups(points)) == 1
     assert ((points[:, 2] > 0.05) & (points[:, 2] < 0.5)).sum() >= 4
     assert points[:, 2].max() >= 0.4 - 1e-6
+
+
+@pytest.mark.parametrize("x_m", [2.0, 5.0, 15.0, 30.0, 60.0])
+@pytest.mark.parametrize("width_m", [0.01, 0.2, 1.0])
+def test_every_cell_is_high_enough_and_there_are_enough_of_them(x_m, width_m):
+    """All cells, not only the highest of a group: the vehicle's path may cut a group into parts."""
+    points = obstacle_points([obstacle(x_m, width_m=width_m)])
+    voxels = autoware_voxels(points.astype(np.float64))
+    assert len(voxels) >= 10
+    assert voxels[:, 2].min() > 0.1
+    assert points[:, 2].min() >= 0
+    gaps = np.linalg.norm(voxels[:, None] - voxels[None], axis=2) + 9 * np.eye(len(voxels))
+    assert gaps.min(axis=1).max() <= 0.15
 
 
 def test_no_turn_or_shift_between_the_frames_makes_it_vanish():

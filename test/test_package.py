@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import ood_perception
-from ood_perception.camera_pipeline import Status
+from ood_perception.scene import Status
 
 ROOT = Path(__file__).resolve().parent.parent
 CMAKE = re.sub(r"#.*", "", (ROOT / "CMakeLists.txt").read_text(encoding="utf-8"))
@@ -44,6 +44,7 @@ COMPONENT_FIELDS = {
     "has_position": "boolean",
     "range_source": "uint8",
     "position": "geometry_msgs/Point",
+    "truncated": "boolean",
     "distance_m": "float",
     "distance_stddev_m": "float",
     "lateral_stddev_m": "float",

@@ -100,6 +100,22 @@ def test_every_parameter_describes_itself_to_ros(make_node):
     assert node.describe_parameter("autostart").read_only
 
 
+@pytest.mark.parametrize(
+    ("written", "classes"), [("[]", ()), ("[car]", ("car",)), ("[car, person]", ("car", "person"))]
+)
+def test_a_list_that_may_be_empty_is_read_from_files_and_set_later(
+    make_node, tmp_path, written, classes
+):
+    path = tmp_path / "parameters.yaml"
+    path.write_text(f"/**:\n  ros__parameters:\n    known_obstacle_classes: {written}\n")
+    node = make_node(["--ros-args", "--params-file", str(path)])
+    declare_parameters(node)
+    assert read_settings(node).pipeline.known_obstacles.classes == classes
+    (result,) = node.set_parameters([RosParameter("known_obstacle_classes", value=["tree"])])
+    assert result.successful, result.reason
+    assert read_settings(node).pipeline.known_obstacles.classes == ("tree",)
+
+
 def test_another_camera_gets_the_defaults_that_it_does_not_set(make_node):
     node = make_node(cameras=["front", "rear"], front__mounting__height_m=2.5)
     declare_parameters(node)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ood_training.augmentation import random_blur, random_crop, random_flip, random_light
+from ood_training.augmentation import (
+    published_crop,
+    random_blur,
+    random_crop,
+    random_flip,
+    random_light,
+)
 from ood_training.datasets.cutouts import Cutout
-from ood_training.proxies import PasteRules, add_harmless_marks, paste_object, proxy_crop
+from ood_training.harmless_marks import add_harmless_marks
+from ood_training.proxies import PasteRules, paste_object, proxy_crop
 
 ROAD, SKY = 3, 0
 
@@ -119,3 +126,54 @@ def test_a_whole_proxy_has_unknown_objects_and_its_background(background: int) -
     assert set(np.unique(crop.labels).tolist()) == {254, background}
     # bilinear resizing mixes colours along the mask's edge only
     assert crop.image[crop.labels == 254].mean() > 200
+
+
+def _numbered(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels that count the columns, and an image of the same numbers."""
+    labels = np.tile(np.arange(width, dtype=np.uint8), (height, 1))
+    return np.repeat(labels[..., None], 3, axis=2), labels
+
+
+def test_the_published_crop_leaves_an_image_of_its_size_alone() -> None:
+    image, labels = _numbered(48, 48)
+    crop = published_crop(image, labels, 48, np.random.default_rng(0), horizon=7.0)
+    assert (crop.image == image).all()
+    assert (crop.labels == labels).all()
+    assert crop.horizon == 7.0
+
+
+@pytest.mark.parametrize("size", [(30, 120), (120, 30), (30, 48), (20, 20)])
+def test_the_published_crop_resizes_whole_images_that_are_too_small(size: tuple[int, int]) -> None:
+    image, labels = _numbered(*size)
+    crop = published_crop(image, labels, 48, np.random.default_rng(0), horizon=size[0] / 2)
+    assert crop.image.shape == (48, 48, 3)
+    # from the first to the last column, whatever the aspect ratio
+    assert crop.labels[:, 0].max() <= size[1] / 48
+    assert crop.labels[:, -1].min() >= size[1] - 1 - size[1] / 48
+    assert set(np.unique(crop.labels)) <= set(range(size[1]))
+    assert np.abs(crop.image[..., 0].astype(int) - crop.labels).max() <= size[1] / 48 + 1
+    assert crop.horizon == pytest.approx(24)
+
+
+def test_the_published_crop_of_a_larger_image_is_any_window_at_its_own_scale() -> None:
+    image, labels = _numbered(50, 51)
+    lefts, horizons = set(), set()
+    for seed in range(60):
+        crop = published_crop(image, labels, 48, np.random.default_rng(seed), horizon=10.0)
+        left = int(crop.labels[0, 0])
+        assert (crop.labels == labels[:48, left : left + 48]).all()
+        assert (crop.image[..., 0] == crop.labels).all()
+        lefts.add(left)
+        horizons.add(crop.horizon)
+    assert lefts == {0, 1, 2, 3}
+    assert horizons == {10.0, 9.0, 8.0}
+
+
+def test_a_ring_around_a_pasted_object_is_ignored() -> None:
+    for ring in (0, 3):
+        image, labels = _street()
+        rules = PasteRules((ROAD,), anywhere=0.0, ring_px=ring)
+        assert paste_object(image, labels, _cutout(), rules, np.random.default_rng(5), horizon=40)
+        rows, columns = (np.flatnonzero((labels == 254).any(axis=axis)) for axis in (1, 0))
+        around = labels[rows[0] - 3 : rows[0], columns[0] + 2 : columns[-1] - 2]
+        assert (around == (255 if ring else labels[rows[0] - 4, columns[0]])).all()

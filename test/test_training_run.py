@@ -1,108 +1,39 @@
-"""A training run learns, can be killed and resumed to the same end, and says what is wrong."""
+"""A training run learns, keeps what it should and says what is wrong."""
 
 from __future__ import annotations
 
+import errno
+import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
-import yaml
+from training_scenes import assert_same_bits, configuration, model_state, stage
 
 from ood_perception.errors import OodError
 from ood_training import checkpoint
-from ood_training.configuration import TrainingConfiguration, load_training_configuration
-from ood_training.evaluation import class_ious, confusion_matrix
+from ood_training.evaluation import NetworkFigures
+from ood_training.metrics.pixel import PixelMetrics
 from ood_training.training import CHECKPOINT_NAME, Trainer, train
-
-CONFIGURATIONS = Path(__file__).resolve().parents[1] / "config" / "training"
-
-
-def write_scenes(root: Path, count: int = 4) -> None:
-    """Green over blue, two classes, with a red unknown box on the blue."""
-    for part in ("images", "labels"):
-        (root / part).mkdir(parents=True)
-    for number in range(count):
-        labels = np.ones((48, 64), np.uint8)
-        labels[20 + number :] = 0
-        labels[34:42, 8 * number + 4 : 8 * number + 16] = 254
-        colors = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 230]], np.uint8)
-        image = colors[np.where(labels == 254, 2, labels)]
-        assert cv2.imwrite(str(root / "images" / f"{number}.png"), image)
-        assert cv2.imwrite(str(root / "labels" / f"{number}.png"), labels)
-    (root / "classes.yaml").write_text("classes: [road, tree]\n")
-
-
-def configuration(tmp_path: Path, **changes: Any) -> TrainingConfiguration:
-    if not (tmp_path / "scenes").is_dir():
-        write_scenes(tmp_path / "scenes")
-    rates = {"encoder_learning_rate": 3e-3, "decoder_learning_rate": 3e-3}
-    stage = {"epochs": 1, "steps_per_epoch": 3, **rates}
-    source = {"kind": "generated", "root": "scenes", "scale": [0.9, 1.1]}
-    settings = {
-        "name": "test", "data_root": tmp_path, "output": tmp_path / "run", "model": "tiny_unet",
-        "crop_size": 32, "batch_size": 4, "light": 0.2, "sources": [source],
-        "validation": {"source": source, "every": 2, "size": [48, 64]},
-        "stages": [
-            {"name": "known", **stage},
-            {"name": "unknown", "unknown_objects": True, "freeze_batch_norm": True, **stage},
-        ],
-    } | changes  # fmt: skip
-    return TrainingConfiguration.model_validate(settings)
-
-
-def _state(path: Path) -> dict[str, torch.Tensor]:
-    return {k: v for k, v in checkpoint.read_checkpoint(path)[0].items() if k.startswith("model.")}
-
-
-def test_an_interrupted_run_ends_like_an_uninterrupted_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = configuration(tmp_path, output=tmp_path / "whole")
-    train(whole)
-
-    broken = configuration(tmp_path, output=tmp_path / "broken")
-    trainer, steps = Trainer(broken), []
-    original = trainer._step
-
-    def failing_step(stage: Any) -> float:
-        if len(steps) == 5:
-            raise KeyboardInterrupt
-        steps.append(stage.name)
-        return original(stage)
-
-    monkeypatch.setattr(trainer, "_step", failing_step)
-    with pytest.raises(KeyboardInterrupt):
-        trainer.run(save_each_steps=1)
-    assert steps == ["known"] * 3 + ["unknown"] * 2
-    train(broken)
-
-    expected, resumed = (
-        _state(tmp_path / run / "unknown.safetensors") for run in ("whole", "broken")
-    )
-    assert expected.keys() == resumed.keys()
-    for name, value in expected.items():
-        torch.testing.assert_close(resumed[name], value, rtol=1e-4, atol=1e-5)
+from ood_training.training.trainer import BEST_NAME
 
 
 def test_a_run_learns_its_classes_and_the_unknown(tmp_path: Path) -> None:
     rates = {"encoder_learning_rate": 5e-3, "decoder_learning_rate": 5e-3}
     stages = [
-        {"name": "known", "epochs": 1, "steps_per_epoch": 60, **rates},
-        {"name": "unknown", "epochs": 1, "steps_per_epoch": 60, "unknown_objects": True, **rates},
+        stage("known", steps_per_epoch=60, **rates),
+        stage("unknown", steps_per_epoch=60, unknown_objects=True, **rates),
     ]
-    settings = configuration(tmp_path, stages=stages)
-    trainer = Trainer(settings)
-    result = trainer.run()
-    assert result["epochs"][-1]["mean_iou"] > 0.8
-    images, labels = trainer.sampler.batch(9, 0, True)
-    trainer.network.eval()
-    with torch.inference_mode():
-        probabilities = trainer.network(trainer._normalise(images)).softmax(1)
-    entropy = -(probabilities * probabilities.clamp_min(1e-9).log()).sum(1) / np.log(2)
-    assert entropy[labels == 254].mean() > entropy[labels < 2].mean() + 0.3
+    trainer = Trainer(configuration(tmp_path, stages=stages))
+    known, unknown = trainer.run()["epochs"]
+    assert unknown["mean_iou"] > 0.8
+    assert unknown["average_precision"] > max(0.5, known["average_precision"] + 0.2)
+    assert unknown["auroc"] > 0.9
+    curves = list((tmp_path / "run" / "tensorboard").glob("events*"))
+    assert curves
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["epochs"] == [known, unknown]
 
 
 def test_batches_depend_on_seed_stage_and_step_only(tmp_path: Path) -> None:
@@ -116,15 +47,100 @@ def test_batches_depend_on_seed_stage_and_step_only(tmp_path: Path) -> None:
     assert 0 <= images.min() <= images.max() <= 1
 
 
-def test_frozen_batch_norm_keeps_its_statistics(tmp_path: Path) -> None:
-    settings = configuration(tmp_path)
-    train(settings)
-    known = _state(tmp_path / "run" / "known.safetensors")
-    unknown = _state(tmp_path / "run" / "unknown.safetensors")
-    means = [name for name in known if name.endswith("running_mean")]
-    assert means
-    assert all(known[name].equal(unknown[name]) for name in means)
+def test_batch_norm_in_eval_mode_keeps_its_statistics_and_learns_its_scale(tmp_path: Path) -> None:
+    train(configuration(tmp_path))
+    known = model_state(tmp_path / "run" / "known.safetensors")
+    unknown = model_state(tmp_path / "run" / "unknown.safetensors")
+    statistics = [name for name in known if "running_" in name]
+    assert statistics
+    assert all(known[name].equal(unknown[name]) for name in statistics)
     assert not known["model.classifier.weight"].equal(unknown["model.classifier.weight"])
+    norm = statistics[0].replace("running_mean", "weight")
+    assert not known[norm].equal(unknown[norm])
+
+
+@pytest.mark.parametrize("parts", ["backbone", "all_but_head"])
+def test_frozen_parts_keep_every_tensor(tmp_path: Path, parts: str) -> None:
+    frozen = stage("frozen", freeze=parts, batch_norm="train", unknown_objects=True)
+    trainer = Trainer(configuration(tmp_path, validation=None, stages=[frozen]))
+    network = trainer.network
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    trainer.run()
+    changed = {
+        name for name, value in network.state_dict().items() if not value.equal(before[name])
+    }
+    if parts == "all_but_head":
+        assert changed == {name for name in before if network.is_head_tensor(name)}
+    else:
+        assert changed
+        assert not {n for n in changed if n.startswith(tuple(network.backbone_modules))}
+
+
+def test_the_published_reset_forgets_the_moments_at_every_epoch(tmp_path: Path) -> None:
+    """With a constant rate, two epochs then differ from one of twice the length."""
+    settings = {"kind": "adam", "schedule": "constant", "weight_decay": 0.0}
+
+    def final(output: str, reset: bool, epochs: int) -> dict[str, torch.Tensor]:
+        stages = [stage("only", epochs=epochs, steps_per_epoch=4 // epochs)]
+        optimizer = settings | {"reset_each_epoch": reset}
+        train(
+            configuration(
+                tmp_path, output=tmp_path / output, validation=None, stages=stages,
+                optimizer=optimizer,
+            )
+        )  # fmt: skip
+        return model_state(tmp_path / output / "only.safetensors")
+
+    long, kept = final("long", True, 1), final("kept", False, 2)
+    assert_same_bits(long, kept)
+    reset = final("reset", True, 2)
+    assert not reset["model.classifier.weight"].equal(kept["model.classifier.weight"])
+
+
+def test_best_is_the_epoch_with_the_highest_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = [stage("only", epochs=3, steps_per_epoch=1)]
+    trainer = Trainer(configuration(tmp_path, stages=stages, keep_best_by="average_precision"))
+    precisions, seen = iter((0.2, 0.6, 0.4)), []
+
+    def measure(network: torch.nn.Module) -> NetworkFigures:
+        seen.append({f"model.{k}": v.clone() for k, v in network.state_dict().items()})
+        return NetworkFigures(np.array([0.5, 0.5]), PixelMetrics(next(precisions), 0.5, 0.5, 1, 1))
+
+    monkeypatch.setattr(trainer.validation, "measure", measure)
+    trainer.run()
+    assert_same_bits(model_state(tmp_path / "run" / BEST_NAME), seen[1])
+    assert_same_bits(model_state(tmp_path / "run" / CHECKPOINT_NAME), seen[2])
+
+
+def test_a_full_disk_while_saving_is_one_line_and_keeps_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(configuration(tmp_path, validation=None, stages=[stage("known")]))
+    path = tmp_path / "run" / CHECKPOINT_NAME
+    before = path.read_bytes()
+
+    def full(tensors: Any, name: str, metadata: Any) -> None:
+        Path(name).write_bytes(b"half a checkp")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OodError, match="No space left on device") as caught:
+        train(configuration(tmp_path, validation=None, stages=[stage("known")]), restart=True)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+    assert not list(path.parent.glob("*temporary*"))
+
+
+def test_a_loss_that_is_no_number_is_one_line(tmp_path: Path) -> None:
+    trainer = Trainer(configuration(tmp_path))
+    with torch.no_grad():
+        next(iter(trainer.network.parameters())).fill_(float("nan"))
+    with pytest.raises(
+        OodError, match="loss is nan at step 0 of stage 'known': lower the learning"
+    ):
+        trainer.run()
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
@@ -132,6 +148,28 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OodError, match="written with other settings"):
         train(configuration(tmp_path, batch_size=2))
     assert train(configuration(tmp_path, batch_size=2), restart=True)["name"] == "test"
+
+
+def test_a_restart_leaves_nothing_to_go_on_from_but_itself(tmp_path: Path) -> None:
+    settings = configuration(tmp_path)
+    train(settings)
+    Trainer(settings).begin_anew()
+    resumed = Trainer(settings)
+    assert resumed.resume()
+    assert (resumed.place.stage, resumed.place.total_step, resumed.epochs) == (0, 0, [])
+    assert not (settings.output / "best.safetensors").exists()
+
+
+def test_initial_weights_of_another_number_of_classes_are_refused(tmp_path: Path) -> None:
+    train(configuration(tmp_path))
+    (tmp_path / "scenes" / "classes.yaml").write_text("classes: [road, tree, sky]\n")
+    begin = {"initial_checkpoint": tmp_path / "run" / "known.safetensors", "validation": None}
+    with pytest.raises(OodError, match="trained on 2 classes, but the data has 3") as caught:
+        Trainer(configuration(tmp_path, **begin))
+    assert "\n" not in str(caught.value)
+    network = Trainer(configuration(tmp_path, new_head=True, **begin)).network
+    known = model_state(tmp_path / "run" / "known.safetensors")
+    assert network.state_dict()["stem.0.weight"].equal(known["model.stem.0.weight"])
 
 
 def test_a_broken_checkpoint_is_one_line(tmp_path: Path) -> None:
@@ -143,32 +181,19 @@ def test_a_broken_checkpoint_is_one_line(tmp_path: Path) -> None:
         checkpoint.read_checkpoint(path)
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.name)
-def test_shipped_configurations_are_valid(path: Path) -> None:
-    if "meta" in path.stem:
-        from ood_training.meta_configuration import load_meta_configuration
+def test_generated_scenes_are_drawn_on_first_use_and_only_then(tmp_path: Path) -> None:
+    from ood_training.training.scenes import draw_missing_scenes
 
-        assert load_meta_configuration(path).source
-    else:
-        assert load_training_configuration(path).name == path.stem
+    def asked(count: int) -> Any:
+        render = {"count": count, "seed": 5}
+        source = {"kind": "generated", "root": "drawn", "render": render}
+        return configuration(tmp_path, sources=[source], validation=None)
 
-
-def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "x.yaml"
-    content = yaml.safe_load((CONFIGURATIONS / "street.yaml").read_text())
-    path.write_text(yaml.safe_dump({**content, "batch_sise": 3}))
-    with pytest.raises(OodError, match="batch_sise"):
-        load_training_configuration(path)
-    path.write_text("a: [")
-    with pytest.raises(OodError, match="not YAML"):
-        load_training_configuration(path)
-
-
-def test_ious_of_a_known_confusion() -> None:
-    predicted = np.array([[0, 0, 1, 1]], np.uint8)
-    labels = np.array([[0, 1, 1, 255]], np.uint8)
-    confusion = confusion_matrix(predicted, labels, 3)
-    assert confusion.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0]]
-    ious = class_ious(confusion)
-    assert ious[:2].tolist() == [0.5, 0.5]
-    assert np.isnan(ious[2])
+    draw_missing_scenes(asked(2))
+    pictures = sorted((tmp_path / "drawn" / "images").iterdir())
+    assert len(pictures) == 2
+    times = [path.stat().st_mtime_ns for path in pictures]
+    draw_missing_scenes(asked(2))
+    assert [path.stat().st_mtime_ns for path in pictures] == times
+    with pytest.raises(OodError, match="holds 2 other scenes than the 3 of seed 5"):
+        draw_missing_scenes(asked(3))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ood_perception.bags import Intrinsics, make_bag
 from ood_perception.bundle import load_bundle
 from ood_perception.camera import Mounting
-from ood_perception.camera_pipeline import CameraPipeline, Scene
+from ood_perception.camera_pipeline import CameraPipeline
 from ood_perception.command_line import on_progress, progress_bar, write_json
 from ood_perception.commands.options import (
     DEFAULT_BUNDLE,
@@ -27,6 +27,7 @@ from ood_perception.detector import Detector
 from ood_perception.errors import OodError
 from ood_perception.obstacle_json import scene_to_json
 from ood_perception.replay import ReplaySettings, replay
+from ood_perception.scene import Scene
 
 
 class Storage(str, Enum):

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from ood_perception.ros.camera_monitor import CameraMonitor
 from ood_perception.ros.camera_processor import CameraProcessor
 from ood_perception.ros.frame_worker import FrameWorker
 from ood_perception.ros.image_subscription import ImageSubscription
+from ood_perception.ros.info_subscription import info_subscription
 from ood_perception.ros.parameters import NodeSettings
-
-# Best effort receives from both kinds of publishers, and the next camera_info is never far.
-_INFO_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 class CameraInput:
@@ -30,13 +25,10 @@ class CameraInput:
         processor: CameraProcessor,
         worker: FrameWorker,
     ) -> None:
-        self._node = node
         self._camera = camera
         self._monitor = monitor
         self._worker = worker
-        self._info: Any = node.create_subscription(
-            CameraInfo, f"~/{camera}/camera_info", processor.set_camera_info, _INFO_QOS
-        )
+        self._info = info_subscription(node, f"~/{camera}/camera_info", processor.set_camera_info)
         self._images = ImageSubscription(
             node,
             image_type(settings),
@@ -48,14 +40,15 @@ class CameraInput:
         self.refresh()
 
     def refresh(self) -> None:
-        """Follows the reliability of the publishers."""
+        """Follows what the publishers offer."""
+        self._info.refresh()
         self._images.refresh()
         self._monitor.reliability = self._images.reliability
 
     def destroy(self) -> None:
         """Ends both subscriptions."""
         self._images.destroy()
-        self._node.destroy_subscription(self._info)
+        self._info.destroy()
 
     def _receive(self, serialised: bytes) -> None:
         self._monitor.receive()

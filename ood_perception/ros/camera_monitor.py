@@ -6,9 +6,9 @@ from collections.abc import Callable
 from threading import Lock
 from time import monotonic
 
-from ood_perception.camera_pipeline import Scene, Status
 from ood_perception.ros.diagnostics import ERROR, OK, WARN, CameraReport, Health
 from ood_perception.ros.frame_counts import FrameAccount, Outcome
+from ood_perception.scene import Scene, Status
 
 _SLOW_S = 0.5
 _STUCK_S = 5.0

@@ -14,12 +14,12 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from ood_perception.bundle import Bundle
-from ood_perception.camera_pipeline import Scene
 from ood_perception.drawing import colour_labels, draw_overlay
 from ood_perception.obstacle_message_fields import array_fields
 from ood_perception.obstacle_points import obstacle_points
 from ood_perception.ros.image_messages import image_message
 from ood_perception.ros.obstacle_messages import component_array, marker_array, point_cloud
+from ood_perception.scene import Scene
 
 _RESULTS_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 # One picture at a time: who looks wants the newest, and a slow viewer must not hold up the node.
@@ -54,7 +54,7 @@ class CameraOutputs:
         fields = self._fields(scene, header, latency_ns, dropped_frames, rejected=False)
         self._obstacles.publish(component_array(fields))
         if scene.has_valid_geometry:
-            points = obstacle_points(scene.obstacles)
+            points = obstacle_points((*scene.obstacles, *scene.known))
             self._points.publish(point_cloud(points, header.stamp, self._ground_frame_id))
 
     def publish_for_people(

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ood_perception.bag_reading import iterate, open_bag, stamp_of
-from ood_perception.camera_pipeline import Status
 from ood_perception.message_types import OBSTACLES_TYPE, message_typestore
+from ood_perception.scene import Status
 
 DIAGNOSTICS_TYPE = "diagnostic_msgs/msg/DiagnosticArray"
 
@@ -140,6 +140,7 @@ def _place(component: Any) -> Json | None:
         "y_m": _number(component.position.y, 3),
         "z_m": _number(component.position.z, 3),
         **{name: _number(getattr(component, name), 3) for name in fields},
+        "truncated": bool(component.truncated),
         "footprint": [[_number(p.x, 3), _number(p.y, 3)] for p in component.footprint.points],
     }
 

@@ -7,25 +7,21 @@ one of a best-effort publisher would get none.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from ood_perception.ros.following_subscription import FollowingSubscription, Offers
 
 # Bridges the executor's short absences; older frames are replaced, and counted, in the slot.
 _QUEUE_DEPTH = 30
 _BY_NAME = {
-    "reliable": ReliabilityPolicy.RELIABLE,
-    "best_effort": ReliabilityPolicy.BEST_EFFORT,
+    "reliable": QoSProfile(depth=_QUEUE_DEPTH, reliability=ReliabilityPolicy.RELIABLE),
+    "best_effort": QoSProfile(depth=_QUEUE_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT),
 }
 
 
-class ImageSubscription:
+class ImageSubscription(FollowingSubscription):
     """One subscription that gives serialised messages (``bytes``) to ``receive``.
 
     reliability: "reliable", "best_effort" or "auto". lose: called with the number of images that
@@ -42,65 +38,21 @@ class ImageSubscription:
         receive: Callable[[bytes], None],
         lose: Callable[[int], None],
     ) -> None:
-        self._node = node
-        self._message_type = message_type
-        self._topic = topic
         self._wish = reliability
-        self._receive = receive
-        self._lose = lose
-        self._subscription: Any = None
-        self._reliability: ReliabilityPolicy | None = None
-        self.refresh()
+        super().__init__(node, message_type, topic, self._wanted, receive, raw=True, lose=lose)
 
     @property
     def reliability(self) -> str:
         """The reliability in use: "reliable" or "best_effort"."""
-        return next(name for name, policy in _BY_NAME.items() if policy == self._reliability)
+        return next(name for name, profile in _BY_NAME.items() if profile == self.profile)
 
-    def refresh(self) -> None:
-        """Looks the publishers up and subscribes anew where they offer something else now."""
-        wanted = self._wanted()
-        if wanted == self._reliability:
-            return
-        self.destroy()
-        self._reliability = wanted
-        qos = QoSProfile(depth=_QUEUE_DEPTH, reliability=wanted)
-        events = SubscriptionEventCallbacks(
-            # Another callback than rclpy's own, whose warning would be wrong: refresh follows.
-            incompatible_qos=lambda _: None,
-            message_lost=self._count_lost,
-        )
-        try:
-            self._subscription = self._subscribe(qos, events)
-        except UnsupportedEventTypeError:
-            events = SubscriptionEventCallbacks(use_default_callbacks=False)
-            self._subscription = self._subscribe(qos, events)
-
-    def destroy(self) -> None:
-        """Ends the subscription."""
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-        self._subscription, self._reliability = None, None
-
-    def _subscribe(self, qos: QoSProfile, events: SubscriptionEventCallbacks) -> Any:
-        return self._node.create_subscription(
-            self._message_type, self._topic, self._receive, qos, raw=True, event_callbacks=events
-        )
-
-    def _count_lost(self, event: Any) -> None:
-        self._lose(event.total_count_change)
-
-    def _wanted(self) -> ReliabilityPolicy:
+    def _wanted(self, offers: Offers, current: QoSProfile | None) -> QoSProfile:
         if self._wish in _BY_NAME:
             return _BY_NAME[self._wish]
-        publishers = self._node.get_publishers_info_by_topic(self._resolved_topic())
-        offered = {publisher.qos_profile.reliability for publisher in publishers}
+        offered = {offer.reliability for offer in offers}
         if ReliabilityPolicy.BEST_EFFORT in offered:
-            return ReliabilityPolicy.BEST_EFFORT
-        if offered or self._reliability is None:
+            return _BY_NAME["best_effort"]
+        if offered or current is None:
             # Before anyone publishes: a reliable publisher then loses no image to a change.
-            return ReliabilityPolicy.RELIABLE
-        return self._reliability
-
-    def _resolved_topic(self) -> str:
-        return str(self._node.resolve_topic_name(self._topic))
+            return _BY_NAME["reliable"]
+        return current

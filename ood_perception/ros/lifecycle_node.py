@@ -12,6 +12,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from ood_perception.errors import OodError
+from ood_perception.known_regions import known_class_ids
 from ood_perception.ros.camera_outputs import CameraOutputs
 from ood_perception.ros.camera_session import CameraSession
 from ood_perception.ros.diagnostics import (
@@ -90,6 +91,16 @@ class OodPerceptionNode(LifecycleNode):
         if not self.is_finalized:
             self.trigger_shutdown()
 
+    def destroy_node(self) -> None:
+        """Takes the node off the graph at once.
+
+        rclpy's own leaves the state machine in place, and with it the node and its services in
+        the graph of every other participant until the garbage is collected: a manager of the next
+        node of this name then finds servers that do not answer, and not the one that does.
+        """
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Reads parameters, loads and tries the model, creates the publishers."""
         self._fault = ""
@@ -125,6 +136,7 @@ class OodPerceptionNode(LifecycleNode):
     def _configure(self) -> None:
         settings = read_settings(self)
         detector = self._detector_factory(settings.bundle, settings.backend)
+        known_class_ids(detector.bundle.manifest, settings.pipeline.known_obstacles.classes)
         warm_up(detector)
         self._mounting_source = create_mounting_source(self, settings)
         for camera in settings.cameras:

@@ -13,9 +13,9 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from ood_perception.camera_pipeline import Obstacle, Scene
 from ood_perception.ground_plane import Placement
 from ood_perception.ros.image_messages import byte_array
+from ood_perception.scene import Obstacle, Scene
 
 _ELEMENTS = {"components": ObstacleComponent, "points": Point32}
 _MIN_MARKER_HEIGHT_M = 0.1
@@ -93,6 +93,7 @@ def _text(obstacle: Obstacle, spot: Placement, header: Header, camera: str) -> M
     marker.color = _WHITE
     marker.text = (
         f"#{obstacle.track_id} {obstacle.component.obstacle_probability:.0%} "
+        f"{'at most ' if spot.truncated else ''}"
         f"{spot.distance_m:.1f} ± {spot.distance_stddev_m:.1f} m"
     )
     return marker

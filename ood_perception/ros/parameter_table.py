@@ -21,7 +21,8 @@ class Changes(Enum):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter. ``range``: least and greatest value. ``choices``: the only texts allowed."""
+    """One parameter. ``range``: least and greatest value. ``choices``: the only texts allowed.
+    ``may_be_empty``: whether a list may name nothing."""
 
     name: str
     kind: type
@@ -29,6 +30,7 @@ class Parameter:
     range: tuple[float, float] | None = None
     choices: tuple[str, ...] = ()
     changes: Changes = Changes.UNCONFIGURED
+    may_be_empty: bool = False
 
     def fault(self, value: Value) -> str | None:
         """Why a value of the right type cannot be used, or None."""
@@ -38,7 +40,7 @@ class Parameter:
             least, greatest = self.range
             if not least <= value <= greatest:  # written so that not-a-number fails too
                 return f"{self.name} is {value}: must lie in [{least:g}, {greatest:g}]"
-        if self.kind is list and isinstance(value, list) and not value:
+        if self.kind is list and not value and not self.may_be_empty:
             return f"{self.name} is empty: name at least one"
         return None
 
@@ -151,6 +153,24 @@ NODE_PARAMETERS: tuple[Parameter, ...] = (
         float,
         "Only obstacles this near to the vehicle's x axis matter, metres; 0: no corridor.",
         range=(0.0, 100.0),
+    ),
+    Parameter(
+        "known_obstacle_classes",
+        list,
+        "Classes of the model whose regions belong in the obstacle cloud too; none: unknown only.",
+        may_be_empty=True,
+    ),
+    Parameter(
+        "known_obstacles.min_area_px",
+        float,
+        "Smaller regions of those classes are left out, square pixels of the camera image.",
+        range=(0.0, 1e6),
+    ),
+    Parameter(
+        "known_obstacles.strip_width_px",
+        float,
+        "Those regions are placed in upright strips of at most this width, image pixels.",
+        range=(1.0, 10000.0),
     ),
 )
 

@@ -24,6 +24,7 @@ from ood_perception.camera_pipeline import PipelineSettings
 from ood_perception.errors import OodError
 from ood_perception.ground_plane import GroundPlaneSettings
 from ood_perception.image_health import HealthSettings
+from ood_perception.known_regions import KnownObstacleSettings
 from ood_perception.relevance import RelevanceSettings
 from ood_perception.ros.package_files import package_file
 from ood_perception.ros.parameter_table import NODE_PARAMETERS, Changes, Parameter, parameters_of
@@ -99,7 +100,7 @@ def read_settings(node: Node) -> NodeSettings:
                 "each name once"
             )
     declare_camera_parameters(node, cameras)
-    value = {}
+    value: dict[str, Any] = {}
     for parameter, _ in parameters_of(cameras):
         value[parameter.name] = node.get_parameter(parameter.name).value
         fault = parameter.fault(value[parameter.name])
@@ -162,7 +163,14 @@ def describe(parameter: Parameter) -> ParameterDescriptor:
 
 
 def _declare(node: Node, parameter: Parameter, default: Any) -> Any:
-    return node.declare_parameter(parameter.name, default, describe(parameter)).value
+    if default != []:
+        return node.declare_parameter(parameter.name, default, describe(parameter)).value
+    # rclpy takes an empty list for one of bytes, and ROS reads `[]` in a file as "not set".
+    strings = RosParameter.Type.STRING_ARRAY
+    declared = node.declare_parameter(parameter.name, strings, describe(parameter))
+    if declared.value is None:
+        node.set_parameters([RosParameter(parameter.name, strings, [])])
+    return node.get_parameter(parameter.name).value
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -187,6 +195,9 @@ def _pipeline_settings(value: dict[str, Any]) -> PipelineSettings:
         ground_plane=GroundPlaneSettings(**_group(value, "ground_plane.")),
         tracking=TrackingSettings(**_group(value, "tracking.")),
         relevance=RelevanceSettings(**relevance),
+        known_obstacles=KnownObstacleSettings(
+            classes=tuple(value["known_obstacle_classes"]), **_group(value, "known_obstacles.")
+        ),
     )
 
 

@@ -32,9 +32,16 @@ def export(
     ] = 0.7,
     road: Annotated[str, typer.Option(help="Classes to drive on, separated by commas.")] = "road",
     recipe: Annotated[str, typer.Option(help="How it was trained, in a line.")] = "",
+    check_images: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            help="Folder of pictures on which the graph is compared with PyTorch; "
+            "a synthetic picture by default."
+        ),
+    ] = None,
     json_file: JsonOption = None,
 ) -> None:
-    """Turn a checkpoint into a bundle; its graph is checked against the network."""
+    """Turn a checkpoint into a bundle; its graph is checked against PyTorch."""
     from ood_training.export import ExportSettings, export_bundle
 
     settings = ExportSettings(
@@ -47,6 +54,17 @@ def export(
         road_classes=tuple(part.strip() for part in road.split(",") if part.strip()),
         recipe=recipe,
     )
-    bundle = export_bundle(checkpoint, out, settings)
-    size = sum(path.stat().st_size for path in out.iterdir())
-    show_result({"bundle": str(out), "model": bundle.model_id, "bytes": size}, json_file)
+    bundle, difference = export_bundle(checkpoint, out, settings, check_images=check_images)
+    result = {
+        "bundle": str(out),
+        "model": bundle.model_id,
+        "bytes": sum(path.stat().st_size for path in out.iterdir()),
+        "check": {
+            "images": difference.images,
+            "source": "synthetic" if check_images is None else str(check_images),
+            "max_logit_difference": difference.logits,
+            "max_score_difference": difference.score,
+            "label_agreement": difference.label_agreement,
+        },
+    }
+    show_result(result, json_file)

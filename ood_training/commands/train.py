@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -23,12 +24,20 @@ def train(
     ] = False,
     json_file: JsonOption = None,
 ) -> None:
-    """Train a network; an interrupted run goes on from its last checkpoint."""
+    """Train a network; an interrupted run goes on from its last checkpoint.
+
+    Several GPUs or hosts: torchrun --nproc_per_node N -m ood_perception.cli train CONFIGURATION.
+    """
     from ood_training.configuration import load_training_configuration
     from ood_training.training import train as run
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    first = os.environ.get("RANK", "0") == "0"
+    logging.basicConfig(
+        level=logging.INFO if first else logging.WARNING, format="%(asctime)s %(message)s"
+    )
     settings = load_training_configuration(configuration)
     if output is not None:
         settings = settings.model_copy(update={"output": output})
-    show_result(run(settings, restart=restart), json_file)
+    result = run(settings, restart=restart)
+    if first:
+        show_result(result, json_file)

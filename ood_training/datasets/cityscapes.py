@@ -1,35 +1,25 @@
-"""Cityscapes in its official tree: ``leftImg8bit/SPLIT/CITY`` and ``gtFine/SPLIT/CITY``."""
+"""Cityscapes in its official tree, with fine annotations.
+
+leftImg8bit/SPLIT/CITY/CITY_SEQUENCE_FRAME_leftImg8bit.png
+gtFine/SPLIT/CITY/CITY_SEQUENCE_FRAME_gtFine_labelIds.png      (or ..._labelTrainIds.png)
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ood_training.datasets.frames import FrameDataset, pair_frames
-from ood_training.datasets.label_map import load_label_map
+from ood_training.datasets.city_tree import CityTree
+from ood_training.datasets.frames import FrameDataset
 
-_IMAGE_END = "_leftImg8bit.png"
+CITYSCAPES = CityTree("cityscapes", "gtFine", "cityscapes_label_ids")
 
 
-def cityscapes(root: Path, split: str, label_map: str = "cityscapes_to_camvid") -> FrameDataset:
-    """One split with fine label ids translated by ``label_map``.
+def cityscapes(
+    root: Path, split: str, label_map: str | Path | None = "cityscapes_to_camvid"
+) -> FrameDataset:
+    """One split, its labels translated by ``label_map`` (None: the 19 training classes).
 
     Frame ids are ``CITY_SEQUENCE_FRAME``. Raises OodError when the folder holds no frame or labels
     are missing.
     """
-    folder = root / "leftImg8bit" / split
-
-    def frame_id(image: Path) -> str:
-        return image.name[: -len(_IMAGE_END)]
-
-    def labels(image: Path) -> Path:
-        city = root / "gtFine" / split / image.parent.name
-        return city / f"{frame_id(image)}_gtFine_labelIds.png"
-
-    return pair_frames(
-        f"cityscapes-{split}",
-        list(folder.glob(f"*/*{_IMAGE_END}")),
-        labels,
-        load_label_map(label_map),
-        folder,
-        frame_id,
-    )
+    return CITYSCAPES.find(root, split, label_map).dataset()

@@ -2,52 +2,107 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ood_perception.errors import OodError
+from ood_training.datasets.coco_annotations import (
+    EXCLUDED_CATEGORIES,
+    STREET_CATEGORIES,
+    CocoAnnotations,
+    Region,
+    join_regions,
+)
 from ood_training.datasets.cutouts import Cutout, cut_out, take_fold
 from ood_training.datasets.pictures import read_color
 
-# Known classes of a street data set. The published code forgets "train", which is one of them.
-EXCLUDED_CATEGORIES = (
-    "person", "bicycle", "car", "motorcycle", "bus", "truck", "traffic light", "stop sign", "train",
-)  # fmt: skip
+
+def excluded_categories(exclude_train: bool = True) -> tuple[str, ...]:
+    """The categories that drop an image (spec section 2.1), with or without COCO's trains."""
+    return EXCLUDED_CATEGORIES if exclude_train else STREET_CATEGORIES
 
 
 @dataclass(frozen=True)
 class ProxyImage:
-    """A COCO image without street classes.
+    """A COCO image without street classes. It holds regions, no pixels: many fit into memory.
 
     image_id: COCO's id.
+    number: folds are made of it (``CandidateImages``).
     path: the picture.
-    mask: (H, W) bool, pixels of any annotated object.
-    objects: (annotation id, mask (H, W) bool) of each object that is no crowd region.
+    region: pixels of any annotated object, crowds included.
+    objects: (annotation id, region) of each object that is no crowd region.
+    areas: pixels of each supercategory that occurs, overlapping objects counted once.
+    license_id: COCO's licence id, None where the annotations name none.
     """
 
     image_id: int
+    number: int
     path: Path
-    mask: NDArray[np.bool_]
-    objects: tuple[tuple[int, NDArray[np.bool_]], ...]
+    region: Region
+    objects: tuple[tuple[int, Region], ...]
+    areas: dict[str, int]
+    license_id: int | None = None
+
+    @property
+    def height(self) -> int:
+        return self.region.size[0]
+
+    @property
+    def width(self) -> int:
+        return self.region.size[1]
 
     @property
     def share(self) -> float:
         """Share of the image's pixels that belong to objects, in (0, 1]."""
-        return float(self.mask.mean())
+        return self.region.area_px / (self.height * self.width)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(H, W) bool, pixels of any annotated object, decoded at each call."""
+        return self.region.decode()
 
     def load(self) -> NDArray[np.uint8]:
         """The picture, (H, W, 3) uint8 BGR; OodError when it does not fit its annotation."""
         image = read_color(self.path)
-        if image.shape[:2] != self.mask.shape:
+        if image.shape[:2] != self.region.size:
             raise OodError(f"{self.path}: its size differs from the size in the annotations")
         return image
+
+
+def iterate_proxies(
+    annotations: CocoAnnotations, folder: Path, numbered_ids: Sequence[tuple[int, int]]
+) -> Iterator[ProxyImage]:
+    """One proxy after another, without those whose regions hold no pixel at all.
+
+    numbered_ids: (number, image id) of the images to take.
+    """
+    for number, image_id in numbered_ids:
+        entries = annotations.annotations(image_id)
+        regions = [annotations.region(one) for one in entries]
+        union = join_regions(regions)
+        if union.area_px == 0:
+            continue
+        groups: dict[str, list[Region]] = {}
+        for entry, region in zip(entries, regions, strict=True):
+            groups.setdefault(annotations.supercategory(entry), []).append(region)
+        file_name, _, license_id = annotations.image(image_id)
+        yield ProxyImage(
+            image_id,
+            number,
+            folder / file_name,
+            union,
+            tuple(
+                (int(entry["id"]), region)
+                for entry, region in zip(entries, regions, strict=True)
+                if not entry.get("iscrowd", 0)
+            ),
+            {name: join_regions(group).area_px for name, group in sorted(groups.items())},
+            license_id,
+        )
 
 
 def coco_proxies(
@@ -55,6 +110,7 @@ def coco_proxies(
     year: str = "train2017",
     *,
     fold: int | None = None,
+    folds: int = 2,
     excluded: tuple[str, ...] = EXCLUDED_CATEGORIES,
 ) -> list[ProxyImage]:
     """Images without any excluded category and with at least one object, sorted by id.
@@ -68,53 +124,53 @@ def coco_proxies(
     Raises OodError when the annotations cannot be read, an image is missing, or none is left.
     Reference: section 2.1 of the method's specification.
     """
-    index = _read_annotations(root / "annotations" / f"instances_{year}.json")
-    excluded_ids = {one["id"] for one in index.cats.values() if one["name"] in excluded}
-    chosen = []
-    for image_id in sorted(index.imgs):
-        annotations = index.imgToAnns.get(image_id, [])
-        if annotations and not any(one["category_id"] in excluded_ids for one in annotations):
-            chosen.append(image_id)
+    annotations = CocoAnnotations(root, year)
+    chosen = annotations.candidates(excluded).numbered
     proxies = []
-    for image_id in take_fold(chosen, fold):
-        path = root / year / index.imgs[image_id]["file_name"]
-        if not path.is_file():
-            raise OodError(f"{path}: no such image, but the annotations name it")
-        masks = [(one, index.annToMask(one).astype(bool)) for one in index.imgToAnns[image_id]]
-        union = np.logical_or.reduce([mask for _, mask in masks])
-        if union.any():
-            objects = tuple((int(a["id"]), m) for a, m in masks if not a.get("iscrowd", 0))
-            proxies.append(ProxyImage(image_id, path, union, objects))
+    if chosen:
+        taken = take_fold(chosen, fold, folds, [number for number, _ in chosen])
+        proxies = list(iterate_proxies(annotations, root / year, taken))
     if not proxies:
         raise OodError(f"{root}: no image is left without {', '.join(excluded)}")
+    for proxy in proxies:
+        if not proxy.path.is_file():
+            raise OodError(f"{proxy.path}: no such image, but the annotations name it")
     return proxies
+
+
+@dataclass(frozen=True)
+class CocoObject:
+    """An object of a proxy image that is cut out of its picture when it is asked for."""
+
+    proxy: ProxyImage
+    annotation_id: int
+    region: Region
+
+    def cutout(self) -> Cutout:
+        """The object; OodError when its picture cannot be read."""
+        name = f"coco/{self.proxy.image_id:012d}/{self.annotation_id}"
+        return cut_out(name, self.proxy.load(), self.region.decode())
+
+
+def coco_objects(
+    proxies: list[ProxyImage], *, min_side_px: int = 24, border_px: int = 2
+) -> list[CocoObject]:
+    """Objects that are large enough and not cut by the picture's border, sorted by id."""
+    chosen = []
+    for proxy in proxies:
+        for annotation_id, region in proxy.objects:
+            x, y, width, height = region.box
+            inside = min(x, y) >= border_px and x + width <= proxy.width - border_px
+            inside = inside and y + height <= proxy.height - border_px
+            large = min(width, height) >= min_side_px
+            if inside and large and region.area_px > 0.25 * width * height:
+                chosen.append(CocoObject(proxy, annotation_id, region))
+    return chosen
 
 
 def coco_cutouts(
     proxies: list[ProxyImage], *, min_side_px: int = 24, border_px: int = 2
 ) -> list[Cutout]:
-    """Objects that are large enough and not cut by the picture's border, sorted by id."""
-    cutouts = []
-    for proxy in proxies:
-        image = proxy.load()
-        for annotation_id, mask in proxy.objects:
-            inner = mask[border_px:-border_px, border_px:-border_px]
-            if inner.sum() != mask.sum() or not mask.any():
-                continue
-            cutout = cut_out(f"coco/{proxy.image_id:012d}/{annotation_id}", image, mask)
-            if min(cutout.mask.shape) >= min_side_px and cutout.mask.mean() > 0.25:
-                cutouts.append(cutout)
-    return cutouts
-
-
-def _read_annotations(path: Path) -> Any:
-    """pycocotools' index, without its chatter on stdout."""
-    from pycocotools.coco import COCO
-
-    if not path.is_file():
-        raise OodError(f"{path}: no such annotation file")
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            return COCO(str(path))
-    except (json.JSONDecodeError, KeyError, AssertionError, TypeError) as error:
-        raise OodError(f"{path}: not COCO instance annotations: {error}") from error
+    """The same objects, all cut out and held in memory."""
+    found = coco_objects(proxies, min_side_px=min_side_px, border_px=border_px)
+    return [one.cutout() for one in found]

@@ -37,14 +37,18 @@ def cut_out(cutout_id: str, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -
     return Cutout(cutout_id, image[window].copy(), mask[window].copy())
 
 
-def take_fold(items: Sequence[T], fold: int | None, folds: int = 2) -> list[T]:
-    """The items whose index modulo ``folds`` is ``fold``; all of them when it is None.
+def take_fold(
+    items: Sequence[T], fold: int | None, folds: int = 2, numbers: Sequence[int] | None = None
+) -> list[T]:
+    """The items whose number modulo ``folds`` is ``fold``; all of them when it is None.
 
-    Items must already be sorted by their id. Raises OodError when nothing is left.
+    numbers: of the items; their index when None, and then they must be sorted by their id. Raises
+    OodError when nothing is left.
     """
     if fold is not None and not 0 <= fold < folds:
         raise OodError(f"fold {fold} does not exist: there are {folds}, numbered from 0")
-    chosen = [one for i, one in enumerate(items) if fold is None or i % folds == fold]
+    counted = zip(range(len(items)) if numbers is None else numbers, items, strict=True)
+    chosen = [one for number, one in counted if fold is None or number % folds == fold]
     if not chosen:
         raise OodError(f"fold {fold} of {folds} is empty: only {len(items)} objects were found")
     return chosen

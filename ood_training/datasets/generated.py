@@ -7,8 +7,10 @@ from pathlib import Path
 import yaml
 
 from ood_perception.errors import OodError
-from ood_training.datasets.frames import FrameDataset, pair_frames
-from ood_training.datasets.label_map import identity_label_map
+from ood_training.datasets.folder import paired_folder
+from ood_training.datasets.frame_files import FrameFiles
+from ood_training.datasets.frames import FrameDataset
+from ood_training.datasets.label_map import identity_label_map, load_label_map
 
 
 def generated_classes(root: Path) -> tuple[str, ...]:
@@ -34,18 +36,19 @@ def generated_classes(root: Path) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
+def find_generated(root: Path, label_map: str | Path | None) -> FrameFiles:
+    """Images and labels; without a label map, labels hold class ids, 254 and 255 as they are."""
+    chosen = (
+        identity_label_map(root.resolve().name, list(generated_classes(root)))
+        if label_map is None
+        else load_label_map(label_map)
+    )
+    return paired_folder(root, root / "labels", chosen)
+
+
 def generated(root: Path) -> FrameDataset:
     """Every frame of the folder; labels hold class ids, 254 (unknown object) and 255 (ignore).
 
     Raises OodError when a file is missing.
     """
-    classes = list(generated_classes(root))
-    folder = root / "images"
-    images = [path for suffix in ("png", "jpg") for path in folder.glob(f"*.{suffix}")]
-    return pair_frames(
-        root.name,
-        images,
-        lambda image: root / "labels" / f"{image.stem}.png",
-        identity_label_map(root.name, classes),
-        folder,
-    )
+    return find_generated(root, None).dataset()

@@ -11,7 +11,7 @@ from ood_training.datasets.pictures import read_color, read_labels
 _IMAGE_END = "_crop.png"
 
 
-def object_crops(root: Path, fold: int | None = None) -> list[Cutout]:
+def object_crops(root: Path, fold: int | None = None, folds: int = 2) -> list[Cutout]:
     """The objects of one fold (by index among the sorted names), or all of them.
 
     Raises OodError when the folder holds none or a mask is missing or of another size.
@@ -20,7 +20,7 @@ def object_crops(root: Path, fold: int | None = None) -> list[Cutout]:
     if not paths:
         raise OodError(f"{root}: no object found; expected NAME{_IMAGE_END} and NAME_maskcrop.png")
     cutouts = []
-    for path in take_fold(paths, fold):
+    for path in take_fold(paths, fold, folds):
         name = path.name[: -len(_IMAGE_END)]
         image, mask = read_color(path), read_labels(root / f"{name}_maskcrop.png") > 0
         if image.shape[:2] != mask.shape:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
-import torch
 from torch import Tensor
 
-OOD_LABEL = 254
-IGNORE_LABEL = 255
+from ood_training.losses.labels import PixelCounts, count_pixels
+from ood_training.losses.pixel_terms import weighted_terms
 
 Reduction = Literal["legacy", "per_term"]
+
+
+def term_weights(
+    counts: PixelCounts, num_classes: int, *, ood_weight: float, reduction: Reduction
+) -> tuple[float, float]:
+    """What one known and one unknown pixel weigh in the loss of a batch with these counts.
+
+    The loss of a batch is the sum of its pixels' terms with these weights, so that parts of the
+    batch (micro-batches, processes) may be summed apart and still give the whole batch's loss.
+    Raises ValueError for an unknown reduction.
+    """
+    if reduction == "legacy":
+        pixels_and_classes = max(1, counts.all * num_classes)
+        return (1.0 - ood_weight) / pixels_and_classes, ood_weight / pixels_and_classes
+    if reduction == "per_term":
+        return (1.0 - ood_weight) / max(1, counts.known), ood_weight / max(1, counts.unknown)
+    raise ValueError(f"unknown reduction {reduction!r}: use 'legacy' or 'per_term'")
 
 
 def entropy_maximization_loss(
@@ -20,14 +35,12 @@ def entropy_maximization_loss(
     *,
     ood_weight: float = 0.9,
     reduction: Reduction = "per_term",
-    ood_label: int = OOD_LABEL,
-    ignore_label: int = IGNORE_LABEL,
 ) -> Tensor:
     """Weigh the cross-entropy of known pixels against the uniformity of unknown ones.
 
     Args:
         logits: (B, C, H, W) float, before the softmax.
-        labels: (B, H, W) integer; class ids below C, ``ood_label`` or ``ignore_label``.
+        labels: (B, H, W) integer; class ids below C, 254 (unknown) or 255 (ignored).
         ood_weight: lambda in [0, 1]; known pixels weigh 1 - lambda.
         reduction: "per_term" adds (1 - lambda) * mean over the known pixels and
             lambda * mean over the unknown pixels, and a term without pixels is 0. "legacy" is the
@@ -38,30 +51,16 @@ def entropy_maximization_loss(
 
     Raises:
         ValueError: for an unknown reduction or shapes that do not fit.
+        OodError: for a label that is neither a class nor 254 nor 255.
 
     Reference: section 4 of the method's specification.
     """
-    if reduction not in ("legacy", "per_term"):
-        raise ValueError(f"unknown reduction {reduction!r}: use 'legacy' or 'per_term'")
     if logits.ndim != 4 or labels.shape != logits.shape[:1] + logits.shape[2:]:
         raise ValueError(
             f"logits (B,C,H,W) {tuple(logits.shape)} do not fit labels (B,H,W) "
             f"{tuple(labels.shape)}"
         )
     labels = labels.long()
-    log_probabilities = torch.log_softmax(logits.float(), dim=1)
-    unknown = labels == ood_label
-    known = (labels != ignore_label) & ~unknown
-
-    # gather needs a valid index everywhere; the pixels that are no class are masked out after it
-    index = torch.where(known, labels, torch.zeros_like(labels)).unsqueeze(1)
-    known_terms = -log_probabilities.gather(1, index).squeeze(1) * known
-    unknown_terms = -log_probabilities.mean(dim=1) * unknown
-
-    known_sum, unknown_sum = known_terms.sum(), unknown_terms.sum()
-    if reduction == "legacy":
-        total = (1.0 - ood_weight) * known_sum + ood_weight * unknown_sum
-        return total / math.prod(logits.shape)
-    known_mean = known_sum / known.sum().clamp(min=1)
-    unknown_mean = unknown_sum / unknown.sum().clamp(min=1)
-    return (1.0 - ood_weight) * known_mean + ood_weight * unknown_mean
+    counts = count_pixels(labels, logits.shape[1])
+    weights = term_weights(counts, logits.shape[1], ood_weight=ood_weight, reduction=reduction)
+    return weighted_terms(logits, labels, *weights)

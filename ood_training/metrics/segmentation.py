@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ood_perception.errors import OodError
+from ood_training.label_values import IGNORE_LABEL, OOD_LABEL
 
-IGNORED_LABELS = (255,)
+IGNORED_LABELS = (OOD_LABEL, IGNORE_LABEL)
 
 
 def confusion_matrix(
@@ -20,7 +21,8 @@ def confusion_matrix(
 ) -> NDArray[np.int64]:
     """(C, C) int64 pixel counts, rows true and columns predicted; add those of several images.
 
-    predicted: class ids 0..C-1. labels: the same shape; pixels with an ignored label count nowhere.
+    predicted: class ids 0..C-1. labels: the same shape; pixels with an ignored label, 254 (unknown
+        object) and 255 by default, count nowhere.
     Raises OodError for shapes that differ and for ids that are neither classes nor ignored.
     """
     if predicted.shape != labels.shape:

@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 from ood_perception.errors import OodError
-from ood_training.models.deeplabv3plus import create_deeplabv3plus
+from ood_training.models.deeplabv3plus import PREFIX, create_deeplabv3plus
+from ood_training.models.deeplabv3plus_wide_resnet38 import DeepLabV3PlusWideResNet38
 from ood_training.models.network import SegmentationNetwork
 from ood_training.models.tiny_unet import TinyUNet
+
+# Networks of one given shape; every other name is DeepLabv3+ over a timm encoder.
+_FIXED: dict[str, type[TinyUNet] | type[DeepLabV3PlusWideResNet38]] = {
+    "deeplabv3plus_wide_resnet38": DeepLabV3PlusWideResNet38,
+    "tiny_unet": TinyUNet,
+}
 
 
 def model_names() -> tuple[str, ...]:
     """The names that ``create_model`` takes; ENCODER stands for any timm feature network."""
-    return ("deeplabv3plus_ENCODER", "deeplabv3plus_efficientnet_lite0", "tiny_unet")
+    return (f"{PREFIX}ENCODER", f"{PREFIX}tf_efficientnet_lite0", *_FIXED)
 
 
 def create_model(
-    name: str, num_classes: int = 19, *, decoder_channels: int | None = None
+    name: str,
+    num_classes: int = 19,
+    *,
+    decoder_channels: int | None = None,
+    output_stride: int | None = None,
 ) -> SegmentationNetwork:
-    """A network with random weights.
+    """A network with random weights, on the default device of PyTorch.
 
     Args:
         name: one of ``model_names()``.
         num_classes: number of known classes, 2 to 254.
-        decoder_channels: width of a DeepLabv3+ decoder; its default (256) when None.
+        decoder_channels: width of a ``deeplabv3plus_ENCODER`` decoder; 256 when None.
+        output_stride: stride of a ``deeplabv3plus_ENCODER``'s deepest features, 8 or 16; 16 when
+            None.
 
-    Raises OodError for an unknown name or number of classes; the message lists the known names.
+    Raises OodError for an unknown name or number of classes (the message lists the known names),
+    an encoder that does not fit, or a setting that the network does not have.
     """
     if not 2 <= num_classes <= 254:
         raise OodError(f"num_classes is {num_classes}: label maps hold 2 to 254 classes")
-    if name.startswith("deeplabv3plus_"):
-        return create_deeplabv3plus(name, num_classes, decoder_channels or 256)
-    if name == "tiny_unet":
-        return TinyUNet(num_classes)
+    if name in _FIXED:
+        for setting, value in (
+            ("decoder_channels", decoder_channels),
+            ("output_stride", output_stride),
+        ):
+            if value is not None:
+                raise OodError(f"{setting} is {value}, but {name!r} has its own: leave it out")
+        return _FIXED[name](num_classes)
+    if name.startswith(PREFIX):
+        return create_deeplabv3plus(name, num_classes, decoder_channels, output_stride)
     raise OodError(f"unknown model {name!r}: known are {', '.join(model_names())}")

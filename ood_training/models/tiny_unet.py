@@ -41,6 +41,9 @@ class TinyUNet(SegmentationNetwork):
         width: channels at stride 2.
     """
 
+    backbone_modules = ("stem", "stage2", "stage4", "stage8", "stage16")
+    head_modules = ("classifier",)
+
     def __init__(self, num_classes: int, width: int = 24) -> None:
         super().__init__(num_classes, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
         w2, w4, w8, w16 = width, width * 2, width * 3, width * 5

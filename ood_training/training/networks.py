@@ -1,0 +1,55 @@
+"""The network that a run begins with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from ood_perception.errors import OodError
+from ood_training.configuration import TrainingConfiguration
+from ood_training.models import SegmentationNetwork, create_model
+from ood_training.models.deeplabv3plus import DeepLabV3Plus, load_imagenet_weights
+from ood_training.models.weights import load_network_weights
+
+
+def create_network(
+    settings: TrainingConfiguration, classes: tuple[str, ...]
+) -> SegmentationNetwork:
+    """With random weights, or those that the settings name, on the CPU.
+
+    Raises OodError for weights that do not fit, in particular of another number of classes.
+    """
+    network = create_model(
+        settings.model,
+        len(classes),
+        decoder_channels=settings.decoder_channels,
+        output_stride=settings.output_stride,
+    )
+    if settings.imagenet_weights:
+        if not isinstance(network, DeepLabV3Plus):
+            raise OodError(f"imagenet_weights: there are none for {settings.model!r}")
+        load_imagenet_weights(network)
+    path = settings.initial_checkpoint
+    if path is not None:
+        if not settings.new_head:
+            _check_classes(path, classes)
+        load_network_weights(network, path, new_head=settings.new_head)
+    return network
+
+
+def _check_classes(path: Path, classes: tuple[str, ...]) -> None:
+    """Say in words what the loader would say in shapes, where the file tells its classes."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            stored = json.loads((file.metadata() or {}).get("progress", "{}")).get("classes")
+    except (SafetensorError, OSError, ValueError):
+        return  # the loader says what is wrong with the file
+    if stored is not None and len(stored) != len(classes):
+        raise OodError(
+            f"{path}: was trained on {len(stored)} classes, but the data has {len(classes)} "
+            f"({', '.join(classes)}): use data with the same classes, or new_head: true"
+        )

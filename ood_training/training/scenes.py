@@ -1,0 +1,48 @@
+"""Generated scenes that a run draws itself before it starts, so that it needs no command before."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from ood_perception.errors import OodError
+from ood_perception.generated_drive.dataset import write_dataset
+from ood_training.configuration import TrainingConfiguration
+from ood_training.data_configuration import RenderConfiguration, SourceConfiguration
+
+_log = logging.getLogger(__name__)
+
+
+def draw_missing_scenes(configuration: TrainingConfiguration) -> None:
+    """Write the folders of sources with ``render`` that do not exist yet, each whole or not at all.
+
+    Raises OodError when a folder holds other scenes than the settings ask for.
+    """
+    sources: list[SourceConfiguration] = list(configuration.sources)
+    if configuration.validation is not None:
+        sources.append(configuration.validation.source)
+    for source in sources:
+        if source.render is None:
+            continue
+        if source.kind != "generated":
+            raise OodError(f"render: only generated sources are drawn, {source.root} is not one")
+        folder = configuration.data_root / source.root
+        if folder.is_dir() and any(folder.iterdir()):
+            _check(folder, source.render)
+        else:
+            _log.info("drawing %d scenes into %s", source.render.count, folder)
+            write_dataset(folder, source.render.count, source.render.seed)
+
+
+def _check(folder: Path, wanted: RenderConfiguration) -> None:
+    try:
+        truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+        count, first_seed = len(truth), min(entry["seed"] for entry in truth.values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OodError(f"{folder}: no folder of generated scenes: remove it: {error}") from error
+    if (count, first_seed) != (wanted.count, wanted.seed * 1000003):
+        raise OodError(
+            f"{folder} holds {count} other scenes than the {wanted.count} of seed {wanted.seed} "
+            "that the settings ask for: remove it, or name another root"
+        )

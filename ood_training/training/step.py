@@ -1,0 +1,151 @@
+"""One step of training: a global batch, over processes and micro-batches, to new weights."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from ood_perception.errors import OodError
+from ood_training.configuration import StageConfiguration, TrainingConfiguration
+from ood_training.losses import PixelCounts, count_pixels, term_weights, weighted_terms
+from ood_training.models import SegmentationNetwork
+from ood_training.training.dropout import ImageDropout
+from ood_training.training.processes import Processes, even_parts
+
+_PRECISIONS = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+class TrainingStep:
+    """Holds what stays the same from step to step.
+
+    The mean losses and gradients are those of the global batch: pixels are counted over all
+    processes and micro-batches before any loss is divided.
+    """
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        configuration: TrainingConfiguration,
+        processes: Processes,
+    ) -> None:
+        self.network = network
+        self._settings = configuration
+        self._processes = processes
+        self._model: nn.Module = network
+        self._dropout = ImageDropout(network)
+        self.scaler = torch.amp.GradScaler(
+            processes.device.type, enabled=configuration.precision == "float16"
+        )
+
+    def begin_stage(self) -> None:
+        """Connect the processes anew, after parts of the network were frozen or released."""
+        if self._processes.count > 1:
+            self._model = DistributedDataParallel(self.network)
+
+    def run(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        stage: StageConfiguration,
+        optimizer: Optimizer,
+        place: tuple[int, int],
+    ) -> float:
+        """Change the weights once and return the loss of the global batch before that.
+
+        Args:
+            images, labels: this process's share of the batch, from the sampler.
+            place: number of the stage and of its step.
+
+        Raises OodError when the loss is not finite, or for a label that is no class.
+        """
+        key = (self._settings.seed, *place)
+        _seed_torch((*key, self._processes.rank))
+        weights = self._weights(count_pixels(labels, self.network.num_classes), stage)
+        optimizer.zero_grad(set_to_none=True)
+        loss = 0.0
+        parts = even_parts(len(images), min(self._settings.micro_batches, len(images)))
+        first = self._processes.share(self._settings.batch_size).start
+        for number, part in enumerate(parts):
+            self._dropout.begin(key, first + part.start)
+            with self._apart(number + 1 < len(parts)):
+                loss += self._backward(images[part], labels[part], weights)
+        (loss,) = self._processes.sum(loss)
+        if not math.isfinite(loss):
+            raise OodError(
+                f"the loss is {loss} at step {place[1]} of stage {stage.name!r}: lower the "
+                "learning rates, or give optimizer.clip_norm"
+            )
+        self._change(optimizer)
+        return loss
+
+    def _weights(self, own: PixelCounts, stage: StageConfiguration) -> tuple[float, float]:
+        """What a known and an unknown pixel weigh, from the counts of the global batch."""
+        counts = [int(n) for n in self._processes.sum(own.known, own.unknown, own.all)]
+        settings = self._settings.loss
+        return term_weights(
+            PixelCounts(*counts),
+            self.network.num_classes,
+            ood_weight=settings.ood_weight if stage.unknown_objects else 0.0,
+            reduction=settings.reduction if stage.unknown_objects else "per_term",
+        )
+
+    def _backward(self, images: Tensor, labels: Tensor, weights: tuple[float, float]) -> float:
+        """Add a micro-batch's gradients; returns its part of the loss."""
+        device = self._processes.device
+        images, labels = (x.to(device, non_blocking=True) for x in (images, labels))
+        precision = _PRECISIONS[self._settings.precision]
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            logits = self._forward(images)
+        loss = weighted_terms(logits.float(), labels, *weights)
+        # gradients are averaged over the processes, but the weights already divide by all pixels
+        self.scaler.scale(loss * self._processes.count).backward()
+        return loss.item()
+
+    def _forward(self, images: Tensor) -> Tensor:
+        try:
+            logits: Tensor = self._model(self._normalise(images))
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise OodError(
+                "batch_norm: train needs at least 2 images at a time behind the network's image "
+                "pooling: use fewer processes or micro_batches, a larger batch_size, or "
+                "batch_norm: eval"
+            ) from error
+        return logits
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        mean, std = (
+            torch.tensor(values, device=images.device).view(1, 3, 1, 1)
+            for values in (self.network.mean, self.network.std)
+        )
+        return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+    def _apart(self, more_to_come: bool) -> AbstractContextManager[None]:
+        """Gradients travel between processes with the last micro-batch only."""
+        if more_to_come and isinstance(self._model, DistributedDataParallel):
+            return self._model.no_sync()
+        return nullcontext()
+
+    def _change(self, optimizer: Optimizer) -> None:
+        limit = self._settings.optimizer.clip_norm
+        if limit is not None:
+            self.scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(self._model.parameters(), limit)
+        self.scaler.step(optimizer)
+        self.scaler.update()
+
+
+def _seed_torch(key: tuple[int, ...]) -> None:
+    """Whatever else draws in a network draws the same at this step, whatever came before."""
+    torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint32)[0]))
