@@ -124,7 +124,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Progress]:
         for name in ("classes", "epochs", "losses"):
             progress[name] = tuple(progress.get(name, ()))
         return tensors, Progress(**progress)
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise OodError(f"{path}: not a checkpoint of this program: {error}") from error
 
 

@@ -122,7 +122,8 @@ class ProxyConfiguration(Section):
         ends included: (0, 0.2) is L-20% of the thesis, (0.8, 1) is M-80%.
     min_side: only images whose shorter side has at least so many pixels.
     supercategories: only images with an object of one of them; all when empty.
-    exclude_train: leave out images with COCO's trains, a class of street data sets.
+    exclude_train: leave out images with COCO's trains, a class of street data sets; with an index,
+        what `ood proxies` left out counts instead.
     background: what their other pixels are: ignored, or a class name (the published code: road).
     index: an index below ``data_root`` that `ood proxies` wrote, with its folder of masks beside
         it; the annotations are read when it is null.

@@ -7,13 +7,14 @@ from pathlib import Path
 
 
 def project_commit() -> str | None:
-    """The git commit of the project, with ``-dirty`` when files differ from it; None if unknown."""
+    """The git commit of the project, ``-dirty`` when its code differs; None if unknown."""
     here = Path(__file__).resolve()
     try:
         # An installed copy may lie in somebody else's repository: its commit says nothing.
         _git(here.parent, "ls-files", "--error-unmatch", "__init__.py")
         commit = _git(here.parent, "rev-parse", "HEAD")
-        changed = _git(here.parent, "status", "--porcelain", "--untracked-files=no")
+        code = [str(here.parent), str(here.parents[1] / "ood_perception")]
+        changed = _git(here.parent, "status", "--porcelain", "--", *code)
     except (OSError, subprocess.SubprocessError):
         return None
     return f"{commit}-dirty" if changed else commit

@@ -44,8 +44,9 @@ def prefetched_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """``sampler.batch(stage, step, unknown_objects, part)`` of every step, in order.
 
-    Take the steps that are left of a stage in one go: workers start, with empty caches, at each
-    call. The process's own random state is not touched.
+    Take the steps that are left of a stage in one go: workers start anew at each call,
+    each with a cache of its own beside what the process holds. The process's own random state is
+    not touched.
 
     workers: processes that prepare two batches ahead each; ``loading.workers`` when None, and 0
         prepares every batch in this process.

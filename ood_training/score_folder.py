@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ class ScoreFolder:
         path = self.root / f"{frame_id}{_SUFFIX}"
         try:
             score = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
             reason = str(error).splitlines()[0]
             raise OodError(f"{path}: cannot be read as a score map: {reason}") from error
         if not isinstance(score, np.ndarray) or score.dtype.kind not in "fiu":

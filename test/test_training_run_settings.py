@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from training_scenes import configuration, stage
 
 from ood_perception.errors import OodError
 from ood_training.configuration import TrainingConfiguration, load_training_configuration
+from ood_training.data_configuration import ObjectsConfiguration
 from ood_training.sampler_epochs import EpochPlan
 from ood_training.study_configuration import merged
 from ood_training.training import train
 from ood_training.training.fingerprint import run_fingerprint
+from ood_training.training.validation import _refuse_shared_objects
 
 CONFIGURATIONS = Path(__file__).resolve().parents[1] / "config" / "training"
 PRESETS = ("published", "thesis", "recommended")
@@ -154,6 +157,27 @@ def test_batch_statistics_of_one_image_are_refused_in_one_line(tmp_path: Path) -
     with pytest.raises(OodError, match="at least 2 images at a time") as caught:
         train(settings)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("used", "held_out", "shared"),
+    [
+        ((0, 2), (1, 2), False),
+        ((0, 2), (1, 10), False),
+        ((0, 2), (2, 10), True),
+        ((None, 2), (1, 2), True),
+        ((0, 3), (1, 2), True),
+    ],
+)
+def test_objects_of_the_training_are_not_validated_on(
+    used: tuple[int | None, int], held_out: tuple[int, int], shared: bool
+) -> None:
+    first, second = (
+        ObjectsConfiguration(coco="coco", fold=fold, folds=folds)
+        for fold, folds in (held_out, used)
+    )
+    with pytest.raises(OodError, match="that the training uses too") if shared else nullcontext():
+        _refuse_shared_objects(first, second)
 
 
 def test_the_best_epoch_needs_a_validation_to_be_found(tmp_path: Path) -> None:

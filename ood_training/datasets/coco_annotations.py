@@ -146,6 +146,8 @@ class CocoAnnotations:
         stored = annotation.get("segmentation")
         if isinstance(stored, dict) and list(stored.get("size", [])) != list(size):
             raise OodError(f"{where}: its region is not of the image's size {size[1]}x{size[0]}")
+        if isinstance(stored, list) and not all(isinstance(polygon, list) for polygon in stored):
+            raise OodError(f"{where}: its segmentation is no list of polygons")
         if isinstance(stored, list) and any(len(polygon) < 6 for polygon in stored):
             raise OodError(f"{where}: a polygon has less than three corners")
         if stored in (None, []):

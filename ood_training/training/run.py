@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 from typing import Any
 
 from ood_perception.errors import OodError
@@ -11,9 +12,7 @@ from ood_training.training.processes import open_processes
 from ood_training.training.scenes import draw_missing_scenes
 from ood_training.training.trainer import Trainer
 
-_CANNOT_WRITE = (
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
-)  # fmt: skip
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def train(configuration: TrainingConfiguration, *, restart: bool = False) -> dict[str, Any]:
@@ -28,7 +27,7 @@ def train(configuration: TrainingConfiguration, *, restart: bool = False) -> dic
     with open_processes(configuration.device) as processes:
         try:
             if processes.is_first:
-                configuration.output.mkdir(parents=True, exist_ok=True)
+                _make_folder(configuration.output)
                 draw_missing_scenes(configuration)
             processes.wait()
             trainer = Trainer(configuration, processes)
@@ -44,3 +43,10 @@ def train(configuration: TrainingConfiguration, *, restart: bool = False) -> dic
                 f"cannot write into {configuration.output}: {error.strerror}; a checkpoint that "
                 "was there stays: make room, or name another output folder, and run it again"
             ) from error
+
+
+def _make_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OodError(f"cannot make the output folder {output}: {error.strerror}") from error

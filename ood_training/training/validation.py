@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,11 @@ from numpy.typing import NDArray
 
 from ood_perception.errors import OodError
 from ood_training.configuration import TrainingConfiguration
-from ood_training.data_configuration import ProxyConfiguration, ValidationConfiguration
+from ood_training.data_configuration import (
+    ObjectsConfiguration,
+    ProxyConfiguration,
+    ValidationConfiguration,
+)
 from ood_training.evaluation import NetworkFigures, evaluate_network
 from ood_training.models import SegmentationNetwork
 from ood_training.proxies import PasteRules, paste_object
@@ -19,8 +24,6 @@ from ood_training.sampler_cache import PictureCache
 from ood_training.sampler_objects import UnknownObjects
 
 Image = NDArray[np.uint8]
-# apart from the keys of training samples, and the same for every seed of a run
-_PASTE_KEY = 254
 
 
 class Validation:
@@ -50,6 +53,7 @@ class Validation:
         )
         self._objects: UnknownObjects | None = None
         if settings.paste_objects is not None:
+            _refuse_shared_objects(settings.paste_objects, configuration.objects)
             always = self._paste.model_copy(update={"probability": 1.0, "crops_share": None})
             cache = PictureCache(configuration.loading.cache_mebibytes << 18)
             self._objects = UnknownObjects(
@@ -72,7 +76,7 @@ class Validation:
             image, labels = self._frames.load(number)
             if self._objects is not None:
                 image, labels = image.copy(), labels.copy()
-                self._paste_objects(image, labels, np.random.default_rng([_PASTE_KEY, number]))
+                self._paste_objects(image, labels, np.random.default_rng(_key(number)))
             yield image, labels
 
     def _paste_objects(self, image: Image, labels: Image, rng: np.random.Generator) -> None:
@@ -84,6 +88,29 @@ class Validation:
         for _ in range(int(rng.integers(1, self._paste.most + 1))):
             cutout = self._objects.draw_cutout(rng)
             paste_object(image, labels, cutout, rules, rng, horizon=horizon)
+
+
+def _key(number: int) -> list[int]:
+    """Of a frame's pasted objects: the same for every seed of a run, and no training sample's."""
+    return [number, 0, 0, 0, 1]
+
+
+def _refuse_shared_objects(held_out: ObjectsConfiguration, used: ObjectsConfiguration) -> None:
+    """Raise OodError when objects that the training pastes would be validated on."""
+    for kind in ("coco", "object_crops"):
+        root = getattr(held_out, kind)
+        if root is None or root != getattr(used, kind):
+            continue
+        if kind == "coco" and held_out.coco_year != used.coco_year:
+            continue
+        if held_out.fold is not None and used.fold is not None:
+            common = math.gcd(held_out.folds, used.folds)
+            if (held_out.fold - used.fold) % common:
+                continue
+        raise OodError(
+            f"validation.paste_objects takes objects of {root} that the training uses too: name "
+            "another fold in each"
+        )
 
 
 def figures_row(figures: NetworkFigures, classes: tuple[str, ...]) -> dict[str, Any]:
