@@ -84,11 +84,16 @@ class ContactSpec(_Strict):
     """How a component's lower edge lies to the obstacle's true foot, in cells of the grid.
 
     offset_cells: how far components reach below it (a halo), taken off before ranging.
-    stddev_cells: standard deviation of what remains.
+    stddev_cells: standard deviation of what remains where the edge is sharp.
+    sharp_cells: an edge whose score falls over at most so many cells is sharp (``edge_softness``).
+    softness_gain: what each cell of softness beyond that adds to the deviation, as an independent
+        error.
     """
 
     offset_cells: Annotated[float, Field(ge=-10, le=10)] = 0.0
     stddev_cells: Annotated[float, Field(gt=0, le=10)] = 0.3
+    sharp_cells: Annotated[float, Field(ge=0, le=100)] = 0.0
+    softness_gain: Annotated[float, Field(ge=0, le=10)] = 0.0
 
 
 class Provenance(_Strict):

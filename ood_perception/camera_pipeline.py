@@ -173,6 +173,8 @@ class CameraPipeline:
             settings,
             contact_offset_px=settings.contact_offset_px + contact.offset_cells * cell_px,
             contact_stddev_cells=contact.stddev_cells,
+            contact_sharp_cells=contact.sharp_cells,
+            contact_softness_gain=contact.softness_gain,
         )
 
     def _follow(

@@ -14,19 +14,25 @@ from ood_perception.letterbox import Letterbox
 
 
 class ComponentShape(NamedTuple):
-    """One component in full-image pixels; fields as in `detection.Component`."""
+    """One component in full-image pixels; fields as in `detection.Component`.
+
+    lowest_cells: (k, 2) intp (row, column), the grid cells of the lower edge, column by column.
+    """
 
     region: Region
     contour: NDArray[np.int32]
     lower_edge: NDArray[np.float64]
+    lowest_cells: NDArray[np.intp]
 
 
 def component_shapes(pixels: ComponentPixels, letterbox: Letterbox) -> list[ComponentShape]:
     """The shapes of all components, in the order of their labels."""
-    edges = _lower_edges(pixels, letterbox)
+    lowest = _lowest_cells(pixels)
     contours = _outer_contours(pixels, letterbox)
     return [
-        ComponentShape(_region(box, letterbox), contours[k], edges[k])
+        ComponentShape(
+            _region(box, letterbox), contours[k], _lower_edge(lowest[k], letterbox), lowest[k]
+        )
         for k, box in enumerate(bounding_boxes(pixels))
     ]
 
@@ -40,18 +46,24 @@ def _region(box: NDArray[np.intp], letterbox: Letterbox) -> Region:
     return Region(x0, y0, max(int(x[1]) - x0, 1), max(int(y[1]) - y0, 1))
 
 
-def _lower_edges(pixels: ComponentPixels, letterbox: Letterbox) -> list[NDArray[np.float64]]:
-    """For each component, (k, 2) float64: x of each column's middle, y of its lower border."""
+def _lowest_cells(pixels: ComponentPixels) -> list[NDArray[np.intp]]:
+    """For each component, (k, 2) intp: row and column of the lowest cell in each of its columns."""
     grid_width = pixels.labels.shape[1]
     keys = pixels.component * grid_width + pixels.columns
     order = np.lexsort((pixels.rows, keys))
     keys = keys[order]
     is_last = np.append(keys[1:] != keys[:-1], True)
     lowest = order[is_last]
-    x = letterbox.image_x(pixels.columns[lowest] + 0.5)
-    y = letterbox.image_y(pixels.rows[lowest] + 1.0)
+    cells = np.stack([pixels.rows[lowest], pixels.columns[lowest]], axis=1).astype(np.intp)
     ends = np.cumsum(np.bincount(pixels.component[lowest], minlength=pixels.count))
-    return np.split(np.stack([x, y], axis=1), ends[:-1])
+    return np.split(cells, ends[:-1])
+
+
+def _lower_edge(cells: NDArray[np.intp], letterbox: Letterbox) -> NDArray[np.float64]:
+    """(k, 2) float64: x of each column's middle, y of its lower border."""
+    x = letterbox.image_x(cells[:, 1] + 0.5)
+    y = letterbox.image_y(cells[:, 0] + 1.0)
+    return np.stack([x, y], axis=1)
 
 
 def _outer_contours(pixels: ComponentPixels, letterbox: Letterbox) -> list[NDArray[np.int32]]:

@@ -45,6 +45,8 @@ class Component:
     mean_score, max_score: anomaly score over the component, in [0, 1].
     lower_edge: (k, 2) float64, (x, y) of the lowest pixel's lower border in every image column
         that the component has, full-image pixels: where it may touch the ground.
+    lower_edge_softness: (k,) float64, over how many grid cells the score falls at each point of the
+        lower edge (``edge_softness``); empty where it was not measured.
     road_border_share: share in [0, 1] of the pixels around it that are labelled as road.
     reasons: the metrics that decided most, by falling |contribution|.
     """
@@ -60,6 +62,7 @@ class Component:
     lower_edge: NDArray[np.float64]
     road_border_share: float
     reasons: tuple[Reason, ...] = ()
+    lower_edge_softness: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)

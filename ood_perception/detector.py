@@ -17,6 +17,7 @@ from ood_perception.component_labels import ComponentPixels, component_pixels, r
 from ood_perception.component_shapes import component_shapes
 from ood_perception.components import ComponentMetrics, sparse_component_metrics
 from ood_perception.detection import Component, Detection
+from ood_perception.edge_softness import edge_softness
 from ood_perception.errors import BackendError, BundleError, ImageError
 from ood_perception.letterbox import Letterbox, interpolate_logits
 from ood_perception.meta_classifier import MetaClassifier, MetaDecision
@@ -141,6 +142,7 @@ class Detector:
         mean_score = np.add.reduceat(scores, pixels.starts[:-1], dtype=np.float64) / pixels.areas
         max_score = np.maximum.reduceat(scores, pixels.starts[:-1])
         cell_area = float(np.prod(output.letterbox.cell_size_px))
+        threshold = self.bundle.manifest.score.threshold
         return tuple(
             Component(
                 label=k + 1,
@@ -154,6 +156,7 @@ class Detector:
                 lower_edge=shape.lower_edge,
                 road_border_share=float(road_share[k]),
                 reasons=self._meta.reasons(values[k], decision.contributions[k]),
+                lower_edge_softness=edge_softness(output.score, shape.lowest_cells, threshold),
             )
             for k, shape in enumerate(component_shapes(pixels, output.letterbox))
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, hypot, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ class GroundPlaneSettings:
     contact_stddev_cells: the same in cells of the grid on which components are found; both add
         as independent errors, together with the rounding to whole cells. The pipeline takes it from
         the model's manifest.
+    contact_sharp_cells, contact_softness_gain: every cell of softness of the lower edge beyond the
+        first number adds so many cells, as an independent error; from the manifest too.
     contact_offset_px: how far components reach below the obstacle's true foot (a segmentation's
         halo), image pixels; measured at calibration, taken off before the range is computed.
     contact_share, contact_columns: the foot is the nearest depth that this share of the
@@ -42,6 +45,8 @@ class GroundPlaneSettings:
 
     contact_stddev_px: float = 0.7
     contact_stddev_cells: float = 0.3
+    contact_sharp_cells: float = 0.0
+    contact_softness_gain: float = 0.0
     contact_offset_px: float = 0.0
     contact_share: float = 0.05
     contact_columns: int = 2
@@ -92,16 +97,19 @@ def place(
     lens model can invert. Whether it is merely too far is answered by ``is_beyond_range``.
     """
     settings = settings or GroundPlaneSettings()
-    contact = contact_point(component, camera, mounting, settings)
-    if contact is None:
+    found = contact_point(component, camera, mounting, settings)
+    if found is None:
         return None
+    contact = found.point
     foot = ground_points(contact[None], camera, mounting)[0]
     distance = float(np.hypot(*foot))
     if not distance <= settings.max_range_m:
         return None
+    blur_cells = max(found.softness_cells - settings.contact_sharp_cells, 0.0)
     pixel_stddev_px = hypot(
         settings.contact_stddev_px,
         settings.contact_stddev_cells * grid_cell_px,
+        settings.contact_softness_gain * blur_cells * grid_cell_px,
         grid_cell_px / sqrt(12),  # of rounding to whole cells
     )
     sigma = ground_stddev_m(contact, pixel_stddev_px, camera, mounting)
@@ -132,9 +140,10 @@ def is_beyond_range(
     deviations of the pitch explain. A foot clearly above the horizon is no such case: the road
     rises, or the foot is hidden, and the obstacle may be near.
     """
-    contact = contact_point(component, camera, mounting, settings)
-    if contact is None:
+    found = contact_point(component, camera, mounting, settings)
+    if found is None:
         return False
+    contact = found.point
     nodded = mounting.moved(pitch_rad=2 * mounting.pitch_stddev_rad)
     if not np.isfinite(ground_points(contact[None], camera, nodded)).all():
         return False
@@ -142,10 +151,21 @@ def is_beyond_range(
     return bool(np.isnan(distance) or distance > settings.max_range_m)
 
 
+class Contact(NamedTuple):
+    """Where a component meets the ground.
+
+    point: (2,) float64 pixel (x, y), centres on whole numbers.
+    softness_cells: of the lower edge there (``edge_softness``); 0 where it was not measured.
+    """
+
+    point: NDArray[np.float64]
+    softness_cells: float
+
+
 def contact_point(
     component: Component, camera: CameraModel, mounting: Mounting, settings: GroundPlaneSettings
-) -> NDArray[np.float64] | None:
-    """The pixel (x, y), centres on whole numbers, where a component meets the ground.
+) -> Contact | None:
+    """Where a component meets the ground, as a pixel.
 
     Every column's lower border is a candidate. The contact lies at the depression below the
     horizon that ``contact_share`` of the columns (at least ``contact_columns``, at most all) reach,
@@ -159,6 +179,8 @@ def contact_point(
     # and is the same for all points of an edge that faces the camera.
     depression = np.arctan2(-rays[:, 2], rays[:, :2] @ forward)
     seen = np.isfinite(depression)
+    softness = component.lower_edge_softness
+    softness = softness[seen] if len(softness) == len(seen) else np.zeros(seen.sum())
     candidates, depression = candidates[seen], depression[seen]
     count = len(depression)
     if not count:
@@ -166,8 +188,9 @@ def contact_point(
     rank = min(count, max(settings.contact_columns, ceil(settings.contact_share * count)))
     reached = np.partition(depression, count - rank)[count - rank]
     half_pixel_rad = 0.5 / camera.matrix[1, 1]
-    columns = candidates[np.abs(depression - reached) <= half_pixel_rad]
-    return np.array([np.median(columns[:, 0]), np.median(columns[:, 1])])
+    chosen = np.abs(depression - reached) <= half_pixel_rad
+    point = np.median(candidates[chosen], axis=0)
+    return Contact(np.asarray(point), float(np.median(softness[chosen])))
 
 
 def _near_edge(

@@ -164,15 +164,16 @@ def main(
         "models/generated"
     ),
     drives: Annotated[int, typer.Option(min=1, help="How many drives of 4 s at 5 Hz.")] = 12,
+    first_seed: Annotated[int, typer.Option(min=0, help="Seed of the first drive.")] = 100,
     json_file: JsonOption = None,
 ) -> None:
     """Measure a bundle on generated drives and print the figures."""
     with one_line_errors():
         detector = Detector(load_bundle(bundle))
         with progress_bar() as bar:
-            cases = bar.track(evaluation_drives(drives), description="drives")
+            cases = bar.track(evaluation_drives(drives, first_seed), description="drives")
             found, false_obstacles = sightings(detector, cases)
-        result = {"model": detector.bundle.model_id, "drives": drives}
+        result = {"model": detector.bundle.model_id, "drives": drives, "first_seed": first_seed}
         result |= summarise(found, false_obstacles)
         write_json(json_file, result)
         for name, value in result.items():
