@@ -129,5 +129,5 @@ def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
 def test_a_missing_output_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     blocked = configuration(tmp_path, output=tmp_path / "file" / "run")
-    with pytest.raises(OodError, match="cannot write into"):
+    with pytest.raises(OodError, match="cannot make the output folder"):
         train(blocked)
