@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +26,7 @@ from ood_training.datasets.cutouts import Cutout, take_fold
 from ood_training.datasets.object_crops import object_crops
 from ood_training.proxy_index import (
     ProxySelection,
+    Selectable,
     StoredProxy,
     mask_path,
     read_index,
@@ -34,19 +35,11 @@ from ood_training.proxy_index import (
 from ood_training.sampler_cache import PictureCache
 
 
-class WholeProxy(Protocol):
+class WholeProxy(Selectable, Protocol):
     """A proxy image that is read when it is needed."""
 
     @property
     def image_id(self) -> int: ...
-    @property
-    def share(self) -> float: ...
-    @property
-    def height(self) -> int: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def areas(self) -> Mapping[str, int]: ...
     @property
     def mask(self) -> NDArray[np.bool_]: ...
     def load(self) -> NDArray[np.uint8]: ...
