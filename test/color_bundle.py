@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from ood_perception.bags import Intrinsics
 from ood_perception.bundle import (
     Bundle,
     ClassSpec,
@@ -18,10 +19,17 @@ from ood_perception.bundle import (
     ScoreSpec,
     write_bundle,
 )
+from ood_perception.camera import Mounting
 from ood_perception.components import metric_names
 
 CLASSES = ("road", "tree", "car")
 BLUE, GREEN, RED, GREY = (250, 5, 5), (5, 250, 5), (5, 5, 250), (128, 128, 128)
+
+
+START_NS = 1_700_000_000_000_000_000
+LENS = Intrinsics(100.0, 100.0, 63.5, 15.5)
+MOUNTING = Mounting.from_angles(height_m=1.5, pitch_rad=0.3)
+"""A camera for these images that sees their lower half on the road."""
 
 
 def color_network(height: int = 64, width: int = 128, stride: int = 4, cell: int = 2) -> bytes:

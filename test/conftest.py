@@ -21,6 +21,34 @@ def missing_for_ros() -> str:
     return ""
 
 
+@pytest.fixture(scope="module")
+def color_detector(tmp_path_factory):
+    """The detector of the small model that knows classes by their colours."""
+    from color_bundle import write_color_bundle
+
+    from ood_perception.detector import Detector
+
+    return Detector(write_color_bundle(tmp_path_factory.mktemp("models") / "color"))
+
+
+@pytest.fixture
+def color_pipeline(color_detector):
+    """A camera's pipeline that has seen nothing yet."""
+    from ood_perception.camera_pipeline import CameraPipeline
+
+    return CameraPipeline(color_detector)
+
+
+@pytest.fixture
+def make_bench(color_detector):
+    """Starts nodes with the small model, each with a client beside it, and ends them all."""
+    # only tests marked `ros` ask for it, and only they have rclpy
+    from ros_fixtures import benches_with
+
+    with benches_with(color_detector) as make:
+        yield make
+
+
 def pytest_collection_modifyitems(items):
     reason = missing_for_ros()
     for item in items:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from color_bundle import color_image, write_color_bundle
+from color_bundle import color_image
 
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(120)]
 
@@ -11,10 +11,9 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("ood_detection", reason="the messages of ood_detection are not built")
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
-from ros_fixtures import PLACED, benches_with, camera_info  # noqa: E402
+from ros_fixtures import PLACED, camera_info  # noqa: E402
 from sensor_msgs.msg import CameraInfo  # noqa: E402
 
-from ood_perception.detector import Detector  # noqa: E402
 from ood_perception.ros.info_subscription import choose_info_profile  # noqa: E402
 
 TOPIC = "/ood_perception/camera/camera_info"
@@ -24,17 +23,6 @@ VOLATILE, LATCHED = DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL
 
 def profile(reliability=RELIABLE, durability=LATCHED):
     return QoSProfile(depth=1, reliability=reliability, durability=durability)
-
-
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory):
-    return Detector(write_color_bundle(tmp_path_factory.mktemp("models") / "color"))
-
-
-@pytest.fixture
-def make_bench(detector):
-    with benches_with(detector) as make:
-        yield make
 
 
 def publish_anew(bench, qos):

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from color_bundle import color_image, write_color_bundle
+from color_bundle import color_image
 
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(120)]
 
@@ -17,25 +17,11 @@ from ros_fixtures import (  # noqa: E402
     PICTURES,
     PLACED,
     assert_balance,
-    benches_with,
     pixels_of,
     stamp_of,
     stamps,
 )
 from sensor_msgs.msg import Image  # noqa: E402
-
-from ood_perception.detector import Detector  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory):
-    return Detector(write_color_bundle(tmp_path_factory.mktemp("models") / "color"))
-
-
-@pytest.fixture
-def make_bench(detector):
-    with benches_with(detector) as make:
-        yield make
 
 
 def processed(bench, number, camera="camera"):

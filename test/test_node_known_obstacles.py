@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from color_bundle import BLUE, RED, write_color_bundle
+from color_bundle import BLUE, RED
 
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(120)]
 
@@ -13,20 +13,7 @@ pytest.importorskip("ood_detection", reason="the messages of ood_detection are n
 
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
-from ros_fixtures import PLACED, benches_with  # noqa: E402
-
-from ood_perception.detector import Detector  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory):
-    return Detector(write_color_bundle(tmp_path_factory.mktemp("models") / "color"))
-
-
-@pytest.fixture
-def make_bench(detector):
-    with benches_with(detector) as make:
-        yield make
+from ros_fixtures import PLACED  # noqa: E402
 
 
 def car_on_the_road():

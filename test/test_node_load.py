@@ -6,7 +6,7 @@ import time
 from array import array
 
 import pytest
-from color_bundle import color_image, write_color_bundle
+from color_bundle import color_image
 
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(120)]
 
@@ -18,25 +18,12 @@ from rclpy.qos import ReliabilityPolicy  # noqa: E402
 from ros_fixtures import (  # noqa: E402
     PLACED,
     assert_balance,
-    benches_with,
     stamp_of,
     stamps,
 )
 from rosgraph_msgs.msg import Clock  # noqa: E402
 
-from ood_perception.detector import Detector  # noqa: E402
 from ood_perception.ros.image_messages import byte_array  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory):
-    return Detector(write_color_bundle(tmp_path_factory.mktemp("models") / "color"))
-
-
-@pytest.fixture
-def make_bench(detector):
-    with benches_with(detector) as make:
-        yield make
 
 
 def test_under_load_the_latest_image_wins_and_every_other_is_counted(make_bench):

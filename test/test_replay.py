@@ -6,17 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from color_bundle import color_image, write_color_bundle
+from color_bundle import LENS, MOUNTING, START_NS, color_image
 from rosbags.highlevel import AnyReader
 
 from ood_perception.bag_writing import (
     BagWriter,
     compressed_image_message,
 )
-from ood_perception.bags import Intrinsics, list_topics, make_bag, read_images
-from ood_perception.camera import Mounting
+from ood_perception.bags import list_topics, make_bag, read_images
 from ood_perception.camera_pipeline import CameraPipeline
-from ood_perception.detector import Detector
 from ood_perception.errors import BackendError, BagError
 from ood_perception.message_types import (
     COMPRESSED_IMAGE_TYPE,
@@ -25,21 +23,8 @@ from ood_perception.message_types import (
 from ood_perception.obstacle_json import scene_to_json
 from ood_perception.replay import ReplaySettings, replay
 
-START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
-LENS = Intrinsics(100.0, 100.0, 63.5, 15.5)
-MOUNTING = Mounting.from_angles(height_m=1.5, pitch_rad=0.3)
 OBSTACLES, REJECTED = "/ood_perception/camera/obstacles", "/ood_perception/camera/rejected"
-
-
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory):
-    return Detector(write_color_bundle(tmp_path_factory.mktemp("bundle") / "color"))
-
-
-@pytest.fixture
-def pipeline(detector):
-    return CameraPipeline(detector)
 
 
 def drive(count: int = 4) -> list:
@@ -63,10 +48,12 @@ def messages(bag: Path, topic: str) -> list:
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_every_image_gives_both_arrays_with_its_stamp(tmp_path, pipeline, storage, compressed):
+def test_every_image_gives_both_arrays_with_its_stamp(
+    tmp_path, color_pipeline, storage, compressed
+):
     make_bag(drive(), tmp_path / "in", storage=storage, compressed=compressed, camera=LENS)
     settings = ReplaySettings(mounting=MOUNTING, storage=storage, ground_frame_id="ground")
-    summary = replay(tmp_path / "in", tmp_path / "out", pipeline, settings)
+    summary = replay(tmp_path / "in", tmp_path / "out", color_pipeline, settings)
     assert (summary.frames, summary.processed, summary.refused) == (4, 4, 0)
     assert summary.topics == {OBSTACLES: 4, REJECTED: 4}
     kept, dropped = messages(tmp_path / "out", OBSTACLES), messages(tmp_path / "out", REJECTED)
@@ -77,7 +64,7 @@ def test_every_image_gives_both_arrays_with_its_stamp(tmp_path, pipeline, storag
             assert seconds == time == stamp
             assert message.header.frame_id == "camera_optical_frame"
             assert (message.image_width, message.image_height) == (128, 64)
-            assert message.model_id == pipeline.detector.bundle.model_id
+            assert message.model_id == color_pipeline.detector.bundle.model_id
             assert message.threshold == pytest.approx(0.7)
             assert message.status == message.STATUS_OK
             assert message.latency.sec * 10**9 + message.latency.nanosec > 0
@@ -95,36 +82,36 @@ def test_every_image_gives_both_arrays_with_its_stamp(tmp_path, pipeline, storag
         assert rest.ground_frame_id == ""
 
 
-def test_an_obstacle_that_leaves_the_image_below_is_marked_truncated(tmp_path, pipeline):
+def test_an_obstacle_that_leaves_the_image_below_is_marked_truncated(tmp_path, color_pipeline):
     whole = color_image()
     cut = np.concatenate([whole[:48], whole[32:48]])  # the grey block down to the last row
     frames = [(START_NS, whole), (START_NS + PERIOD_NS, cut)]
     make_bag(frames, tmp_path / "in", camera=LENS)
-    replay(tmp_path / "in", tmp_path / "out", pipeline, ReplaySettings(mounting=MOUNTING))
+    replay(tmp_path / "in", tmp_path / "out", color_pipeline, ReplaySettings(mounting=MOUNTING))
     seen = [array.components for _, array in messages(tmp_path / "out", OBSTACLES)]
     assert [[c.has_position for c in components] for components in seen] == [[True], [True]]
     assert [[c.truncated for c in components] for components in seen] == [[False], [True]]
 
 
-def test_without_a_mounting_obstacles_have_no_place(tmp_path, pipeline):
+def test_without_a_mounting_obstacles_have_no_place(tmp_path, color_pipeline):
     make_bag(drive(2), tmp_path / "in", camera=LENS)
-    replay(tmp_path / "in", tmp_path / "out", pipeline)
+    replay(tmp_path / "in", tmp_path / "out", color_pipeline)
     for _, array in messages(tmp_path / "out", OBSTACLES):
         assert array.status == array.STATUS_NO_TRANSFORM
         assert array.ground_frame_id == ""
         assert [c.has_position for c in array.components] == [False]
 
 
-def test_a_camera_can_be_given_where_the_bag_has_none(tmp_path, pipeline):
+def test_a_camera_can_be_given_where_the_bag_has_none(tmp_path, color_pipeline):
     make_bag(drive(2), tmp_path / "in")
-    replay(tmp_path / "in", tmp_path / "plain", pipeline, ReplaySettings(mounting=MOUNTING))
+    replay(tmp_path / "in", tmp_path / "plain", color_pipeline, ReplaySettings(mounting=MOUNTING))
     settings = ReplaySettings(mounting=MOUNTING, camera=LENS.for_image(128, 64))
-    replay(tmp_path / "in", tmp_path / "given", pipeline, settings)
+    replay(tmp_path / "in", tmp_path / "given", color_pipeline, settings)
     assert messages(tmp_path / "plain", OBSTACLES)[0][1].status == 1
     assert messages(tmp_path / "given", OBSTACLES)[0][1].status == 0
 
 
-def test_an_uncalibrated_camera_info_is_noted_and_no_place_is_made_up(tmp_path, pipeline):
+def test_an_uncalibrated_camera_info_is_noted_and_no_place_is_made_up(tmp_path, color_pipeline):
     bag = tmp_path / "in"
     make_bag(drive(2), tmp_path / "calibrated", camera=LENS)
     with BagWriter(bag) as writer:
@@ -132,13 +119,13 @@ def test_an_uncalibrated_camera_info_is_noted_and_no_place_is_made_up(tmp_path, 
             info, stamp = replace(image.camera_info, k=np.zeros(9)), image.stamp_ns
             writer.write("/camera/image", IMAGE_TYPE, stamp, image.message)
             writer.write("/camera/camera_info", "sensor_msgs/msg/CameraInfo", stamp, info)
-    summary = replay(bag, tmp_path / "out", pipeline, ReplaySettings(mounting=MOUNTING))
+    summary = replay(bag, tmp_path / "out", color_pipeline, ReplaySettings(mounting=MOUNTING))
     (note,) = summary.notes
     assert "focal length" in note
     assert messages(tmp_path / "out", OBSTACLES)[0][1].status == 1
 
 
-def test_unusable_images_are_counted_and_give_no_message(tmp_path, pipeline):
+def test_unusable_images_are_counted_and_give_no_message(tmp_path, color_pipeline):
     good = drive(2)
     jpeg = compressed_image_message(good[0][1], 0, "lens")
     cut = replace(jpeg, data=jpeg.data[: len(jpeg.data) // 2])
@@ -155,7 +142,7 @@ def test_unusable_images_are_counted_and_give_no_message(tmp_path, pipeline):
                 header = replace(entry.header, stamp=jpeg.header.stamp.__class__(stamp // 10**9, 0))
                 message = replace(entry, header=header)
             writer.write(topic, COMPRESSED_IMAGE_TYPE, stamp, message)
-    summary = replay(tmp_path / "in", tmp_path / "out", pipeline)
+    summary = replay(tmp_path / "in", tmp_path / "out", color_pipeline)
     assert (summary.frames, summary.processed, summary.refused) == (6, 2, 4)
     assert sorted(summary.refused_reasons.values()) == [1, 1, 2]
     reasons = " / ".join(summary.refused_reasons)
@@ -165,17 +152,17 @@ def test_unusable_images_are_counted_and_give_no_message(tmp_path, pipeline):
     assert [array.dropped_frames for _, array in kept] == [0, 4]
 
 
-def test_a_bag_of_refused_images_has_the_topics_without_messages(tmp_path, pipeline):
+def test_a_bag_of_refused_images_has_the_topics_without_messages(tmp_path, color_pipeline):
     make_bag([(START_NS, np.zeros((64, 128, 3), np.uint8))], tmp_path / "in")
-    summary = replay(tmp_path / "in", tmp_path / "out", pipeline)
+    summary = replay(tmp_path / "in", tmp_path / "out", color_pipeline)
     assert (summary.processed, summary.latency_median_ms) == (0, None)
     assert {t.name: t.count for t in list_topics(tmp_path / "out")} == {OBSTACLES: 0, REJECTED: 0}
     assert "no latency" in summary.line()
 
 
-def test_overlays_have_the_size_and_stamp_of_their_images(tmp_path, pipeline):
+def test_overlays_have_the_size_and_stamp_of_their_images(tmp_path, color_pipeline):
     make_bag(drive(2), tmp_path / "in")
-    replay(tmp_path / "in", tmp_path / "out", pipeline, ReplaySettings(overlays=True))
+    replay(tmp_path / "in", tmp_path / "out", color_pipeline, ReplaySettings(overlays=True))
     pictures = list(read_images(tmp_path / "out", "/ood_perception/camera/overlay/compressed"))
     assert [p.stamp_ns for p in pictures] == [START_NS, START_NS + PERIOD_NS]
     for picture, (_, image) in zip(pictures, drive(2), strict=True):
@@ -185,10 +172,10 @@ def test_overlays_have_the_size_and_stamp_of_their_images(tmp_path, pipeline):
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
-def test_the_input_is_copied_unchanged_and_in_order(tmp_path, pipeline, storage):
+def test_the_input_is_copied_unchanged_and_in_order(tmp_path, color_pipeline, storage):
     make_bag(drive(), tmp_path / "in", storage=storage, camera=LENS)
     settings = ReplaySettings(copy_input=True)
-    summary = replay(tmp_path / "in", tmp_path / "out", pipeline, settings)
+    summary = replay(tmp_path / "in", tmp_path / "out", color_pipeline, settings)
     assert summary.topics["/camera/image"] == summary.topics["/camera/camera_info"] == 4
     with AnyReader([tmp_path / "in"]) as source, AnyReader([tmp_path / "out"]) as result:
         sent = [(c.topic, time, bytes(raw)) for c, time, raw in source.messages()]
@@ -199,23 +186,23 @@ def test_the_input_is_copied_unchanged_and_in_order(tmp_path, pipeline, storage)
     assert types["/camera/image"].startswith("RIHS01_")
 
 
-def test_a_replayed_bag_can_be_replayed_again(tmp_path, pipeline):
+def test_a_replayed_bag_can_be_replayed_again(tmp_path, color_pipeline):
     make_bag(drive(2), tmp_path / "in")
     settings = ReplaySettings(copy_input=True, overlays=True)
-    replay(tmp_path / "in", tmp_path / "once", pipeline, settings)
+    replay(tmp_path / "in", tmp_path / "once", color_pipeline, settings)
     settings = replace(settings, topic="/camera/image")
-    summary = replay(tmp_path / "once", tmp_path / "twice", pipeline, settings)
+    summary = replay(tmp_path / "once", tmp_path / "twice", color_pipeline, settings)
     assert {topic.count for topic in list_topics(tmp_path / "twice")} == {2}
     assert any("written anew" in note for note in summary.notes)
 
 
-def test_the_summary_adds_up_and_is_json(tmp_path, pipeline):
+def test_the_summary_adds_up_and_is_json(tmp_path, color_pipeline):
     make_bag(drive(5), tmp_path / "in", camera_name="front")
     seen, scenes = [], []
     summary = replay(
         tmp_path / "in",
         tmp_path / "out",
-        pipeline,
+        color_pipeline,
         on_scene=lambda scene, image: scenes.append(scene_to_json(scene)),
         progress=lambda done, total: seen.append((done, total)),
     )
@@ -230,10 +217,10 @@ def test_the_summary_adds_up_and_is_json(tmp_path, pipeline):
     assert json.loads(json.dumps(scenes, allow_nan=False))[0]["stamp_ns"] == START_NS
 
 
-def test_the_pipeline_starts_without_a_past(tmp_path, pipeline):
+def test_the_pipeline_starts_without_a_past(tmp_path, color_pipeline):
     make_bag(drive(3), tmp_path / "in")
-    first = replay(tmp_path / "in", tmp_path / "one", pipeline)
-    second = replay(tmp_path / "in", tmp_path / "two", pipeline)
+    first = replay(tmp_path / "in", tmp_path / "one", color_pipeline)
+    second = replay(tmp_path / "in", tmp_path / "two", color_pipeline)
     assert first.notes == second.notes == {}
     confirmed = [
         [array.components[0].confirmed for _, array in messages(tmp_path / name, OBSTACLES)]
@@ -243,17 +230,17 @@ def test_the_pipeline_starts_without_a_past(tmp_path, pipeline):
     assert not confirmed[1][0]
 
 
-def test_an_empty_topic_a_taken_name_and_a_failing_detector_leave_no_bag(tmp_path, pipeline):
+def test_an_empty_topic_a_taken_name_and_a_failing_detector_leave_no_bag(tmp_path, color_pipeline):
     with BagWriter(tmp_path / "empty") as writer:
         writer.add_topic("/camera/image", IMAGE_TYPE)
     with pytest.raises(BagError, match="holds no message"):
-        replay(tmp_path / "empty", tmp_path / "out", pipeline)
+        replay(tmp_path / "empty", tmp_path / "out", color_pipeline)
     make_bag(drive(2), tmp_path / "in")
     with pytest.raises(BagError, match="already exists"):
-        replay(tmp_path / "in", tmp_path / "in", pipeline)
+        replay(tmp_path / "in", tmp_path / "in", color_pipeline)
 
     class Broken:
-        bundle = pipeline.detector.bundle
+        bundle = color_pipeline.detector.bundle
 
         def detect(self, image):
             raise BackendError("the network is gone")
