@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 
 from ood_perception.backends import create_backend
 from ood_perception.bundle import Bundle
-from ood_perception.component_labels import ComponentPixels, component_pixels, road_border_share
-from ood_perception.component_shapes import component_shapes
+from ood_perception.component_description import describe_components
+from ood_perception.component_labels import ComponentPixels, component_pixels
 from ood_perception.components import ComponentMetrics, sparse_component_metrics
 from ood_perception.detection import Component, Detection
 from ood_perception.edge_softness import edge_softness
@@ -135,30 +136,21 @@ class Detector:
         self, output: NetworkOutput, measured: MeasuredComponents, decision: MetaDecision
     ) -> tuple[Component, ...]:
         pixels, values = measured.pixels, measured.metrics.values
-        if pixels.count == 0:
-            return ()
-        road_share = road_border_share(pixels, output.labels, self.bundle.manifest.road_classes)
-        scores = output.score[pixels.rows, pixels.columns]
-        mean_score = np.add.reduceat(scores, pixels.starts[:-1], dtype=np.float64) / pixels.areas
-        max_score = np.maximum.reduceat(scores, pixels.starts[:-1])
-        cell_area = float(np.prod(output.letterbox.cell_size_px))
-        threshold = self.bundle.manifest.score.threshold
+        manifest = self.bundle.manifest
+        described = describe_components(
+            pixels, output.letterbox, output.score, output.labels, manifest.road_classes
+        )
         return tuple(
-            Component(
-                label=k + 1,
-                region=shape.region,
-                contour=shape.contour,
-                area_px=float(pixels.areas[k] * cell_area),
+            replace(
+                component,
                 obstacle_probability=1.0 - float(decision.false_positive_probability[k]),
                 kept=bool(decision.kept[k]),
-                mean_score=float(mean_score[k]),
-                max_score=float(max_score[k]),
-                lower_edge=shape.lower_edge,
-                road_border_share=float(road_share[k]),
                 reasons=self._meta.reasons(values[k], decision.contributions[k]),
-                lower_edge_softness=edge_softness(output.score, shape.lowest_cells, threshold),
+                lower_edge_softness=edge_softness(
+                    output.score, shape.lowest_cells, manifest.score.threshold
+                ),
             )
-            for k, shape in enumerate(component_shapes(pixels, output.letterbox))
+            for k, (component, shape) in enumerate(described)
         )
 
     def _check_graph(self) -> None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import ceil, nan
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ood_perception.bundle import Manifest, NetworkSpec
-from ood_perception.component_labels import ComponentPixels, component_pixels, road_border_share
-from ood_perception.component_shapes import component_shapes
+from ood_perception.component_description import describe_components
+from ood_perception.component_labels import ComponentPixels, component_pixels
 from ood_perception.detection import Component, Detection, Region
 from ood_perception.errors import OodError
 from ood_perception.letterbox import Letterbox
@@ -98,27 +98,10 @@ def _regions_of_class(
 ) -> list[Component]:
     cell_area_px = float(np.prod(letterbox.cell_size_px))
     pixels = _large_components(detection.labels == class_id, min_area_px / cell_area_px)
-    if pixels.count == 0:
-        return []
-    road_share = road_border_share(pixels, detection.labels, road_classes)
-    scores = detection.score[pixels.rows, pixels.columns]
-    mean_score = np.add.reduceat(scores, pixels.starts[:-1], dtype=np.float64) / pixels.areas
-    max_score = np.maximum.reduceat(scores, pixels.starts[:-1])
-    return [
-        Component(
-            label=k + 1,
-            region=shape.region,
-            contour=shape.contour,
-            area_px=float(pixels.areas[k]) * cell_area_px,
-            obstacle_probability=nan,
-            kept=True,
-            mean_score=float(mean_score[k]),
-            max_score=float(max_score[k]),
-            lower_edge=shape.lower_edge,
-            road_border_share=float(road_share[k]),
-        )
-        for k, shape in enumerate(component_shapes(pixels, letterbox))
-    ]
+    described = describe_components(
+        pixels, letterbox, detection.score, detection.labels, road_classes
+    )
+    return [component for component, _ in described]
 
 
 def _large_components(mask: NDArray[np.bool_], min_cells: float) -> ComponentPixels:

@@ -25,6 +25,11 @@ from .frame import Frame
 from .object_families import check_family
 
 
+def scene_seed(seed: int, index: int) -> int:
+    """The seed of scene number ``index`` of a data set of this seed; sets hardly ever overlap."""
+    return (seed * 1000003 + index) % 2**63
+
+
 def write_dataset(
     folder: str | Path,
     count: int,
@@ -38,8 +43,8 @@ def write_dataset(
 
     It holds images/NAME.png (BGR colours), labels/NAME.png (class ids, 254 unknown object, 255
     ignore), classes.yaml, truth.json (per frame its camera and its objects) and camera.json (the
-    nominal camera; the true one of a frame differs a little and is in truth.json). Scene number k
-    has the seed ``(seed * 1000003 + k) mod 2**63``. The folder appears only when it is whole.
+    nominal camera; the true one of a frame differs a little and is in truth.json). The folder
+    appears only when it is whole.
 
     obstacle_count: unknown objects a scene, None for a random number, 0 for none.
     Raises OodError when the folder exists and is not empty, or count is below 1.
@@ -58,14 +63,14 @@ def write_dataset(
         (unfinished / "labels").mkdir()
         truth: dict[str, Any] = {}
         for index in track(range(count), description="Drawing scenes"):
-            scene_seed = (seed * 1000003 + index) % 2**63
+            number = scene_seed(seed, index)
             frame = random_scene(
-                scene_seed, camera=camera, family=family, obstacle_count=obstacle_count
+                number, camera=camera, family=family, obstacle_count=obstacle_count
             )
             name = f"{index:06d}"
             _write_png(unfinished / "images" / f"{name}.png", frame.image)
             _write_png(unfinished / "labels" / f"{name}.png", frame.labels)
-            truth[name] = {"seed": scene_seed, **frame_truth(frame)}
+            truth[name] = {"seed": number, **frame_truth(frame)}
         _write_text(unfinished / "truth.json", json.dumps(truth, indent=1))
         _write_text(unfinished / "camera.json", json.dumps(camera_record(camera), indent=1))
         _write_text(unfinished / "classes.yaml", yaml.safe_dump(class_record(), sort_keys=False))

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from ood_perception.errors import OodError
-from ood_perception.generated_drive.dataset import write_dataset
+from ood_perception.generated_drive.dataset import scene_seed, write_dataset
 from ood_training.configuration import TrainingConfiguration
 from ood_training.data_configuration import RenderConfiguration, SourceConfiguration
 
@@ -41,7 +41,7 @@ def _check(folder: Path, wanted: RenderConfiguration) -> None:
         count, first_seed = len(truth), min(entry["seed"] for entry in truth.values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OodError(f"{folder}: no folder of generated scenes: remove it: {error}") from error
-    if (count, first_seed) != (wanted.count, wanted.seed * 1000003):
+    if (count, first_seed) != (wanted.count, scene_seed(wanted.seed, 0)):
         raise OodError(
             f"{folder} holds {count} other scenes than the {wanted.count} of seed {wanted.seed} "
             "that the settings ask for: remove it, or name another root"
