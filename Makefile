@@ -42,8 +42,9 @@ demo: setup-runtime ## a drive through the node, results in demo_output/
 	@$(IN_ROS) python -m ood_perception.ros.demo --out "$$OUT" \
 	  $${VIDEO:+--video "$$VIDEO"} $${BUNDLE:+--bundle "$$BUNDLE"}
 
-bench: setup-runtime ## ratios: component metrics, training loss; each model in models/
+bench: setup-runtime ## ratios: component metrics, loss, leave-one-out; each model in models/
 	@$(IN_ROS) python benchmarks/bench_components.py; python benchmarks/bench_loss.py; \
+	python benchmarks/bench_leave_one_out.py; python benchmarks/bench_second_look.py; \
 	for bundle in models/*/manifest.*; do \
 	  if [ -f "$$bundle" ]; then ood benchmark --bundle "$$(dirname "$$bundle")"; fi; \
 	done

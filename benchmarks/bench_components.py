@@ -42,12 +42,19 @@ def random_scene(seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.bool_]]
     np.exp(2 * probabilities, out=probabilities)
     probabilities /= probabilities.sum(axis=0)
 
-    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    areas = generator.lognormal(sigma=0.8, size=COMPONENTS)
-    areas *= SHARE * mask.size / areas.sum()
+    return probabilities, random_ellipses((HEIGHT, WIDTH), COMPONENTS, SHARE, generator)
+
+
+def random_ellipses(
+    shape: tuple[int, ...], count: int, share: float, generator: np.random.Generator
+) -> NDArray[np.bool_]:
+    """A mask of separate ellipses of mixed sizes that cover a share of it together."""
+    mask = np.zeros(shape, np.uint8)
+    areas = generator.lognormal(sigma=0.8, size=count)
+    areas *= share * mask.size / areas.sum()
     for area in sorted(areas, reverse=True):
         _add_ellipse(mask, area, generator)
-    return probabilities, mask > 0
+    return mask > 0
 
 
 def _add_ellipse(mask: NDArray[np.uint8], area: float, generator: np.random.Generator) -> None:
@@ -59,7 +66,7 @@ def _add_ellipse(mask: NDArray[np.uint8], area: float, generator: np.random.Gene
     while True:
         center = tuple(
             int(generator.integers(a + 1, side - a - 1))
-            for a, side in zip(axes, (WIDTH, HEIGHT), strict=True)
+            for a, side in zip(axes, mask.shape[::-1], strict=True)
         )
         halo = cv2.ellipse(np.zeros_like(mask), center, [a + 2 for a in axes], 0, 0, 360, 1, -1)
         if not np.any(mask & halo):

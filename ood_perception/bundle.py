@@ -11,123 +11,43 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from ood_perception.errors import BundleError
+from ood_perception.manifest import (
+    SCHEMA_VERSION,
+    ClassSpec,
+    ContactSpec,
+    FileSpec,
+    Manifest,
+    MetaClassifierSpec,
+    NetworkSpec,
+    PromiseSpec,
+    Provenance,
+    ScoreSpec,
+)
 
-SCHEMA_VERSION = 1
+__all__ = [
+    "SCHEMA_VERSION",
+    "Bundle",
+    "ClassSpec",
+    "ContactSpec",
+    "FileSpec",
+    "Manifest",
+    "MetaClassifierSpec",
+    "NetworkSpec",
+    "PromiseSpec",
+    "Provenance",
+    "ScoreSpec",
+    "load_bundle",
+    "sha256",
+    "write_bundle",
+]
+
 MANIFEST_NAME = "manifest.json"
-
-Pixels = Annotated[int, Field(gt=0, le=16384)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FileSpec(_Strict):
-    """A file of the bundle: its plain name (no folders) and its SHA-256 in hexadecimal.
-
-    `write_bundle` fills in the hash.
-    """
-
-    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = "0" * 64
-
-
-class ClassSpec(_Strict):
-    """A known class; its id is its place in the list. ``color``: RGB, 0..255."""
-
-    name: str
-    color: tuple[
-        Annotated[int, Field(ge=0, le=255)],
-        Annotated[int, Field(ge=0, le=255)],
-        Annotated[int, Field(ge=0, le=255)],
-    ]
-
-
-class NetworkSpec(FileSpec):
-    """The graph: image (1,H,W,3) uint8 BGR -> labels, score on the grid; logits at the stride.
-
-    The camera image is scaled into (input_height, input_width) with its aspect kept, at the top
-    left; what remains is padded. Metrics are computed on (grid_height, grid_width), onto which
-    the logits are brought bilinearly with aligned corners.
-    """
-
-    input_height: Pixels
-    input_width: Pixels
-    grid_height: Pixels
-    grid_width: Pixels
-
-
-class ScoreSpec(_Strict):
-    """The anomaly score in the graph, in [0, 1], and the threshold: anomalous is >= threshold."""
-
-    name: Literal["entropy"] = "entropy"
-    threshold: Share
-
-
-class MetaClassifierSpec(FileSpec):
-    """The false-positive filter; it drops a component when P(false positive) > decision."""
-
-    kind: str
-    metric_names: tuple[str, ...]
-    decision: Share = 0.5
-
-
-class ContactSpec(_Strict):
-    """How a component's lower edge lies to the obstacle's true foot, in cells of the grid.
-
-    offset_cells: how far components reach below it (a halo), taken off before ranging.
-    stddev_cells: standard deviation of what remains where the edge is sharp.
-    sharp_cells: an edge whose score falls over at most so many cells is sharp (``edge_softness``).
-    softness_gain: what each cell of softness beyond that adds to the deviation, as an independent
-        error.
-    """
-
-    offset_cells: Annotated[float, Field(ge=-10, le=10)] = 0.0
-    stddev_cells: Annotated[float, Field(gt=0, le=10)] = 0.3
-    sharp_cells: Annotated[float, Field(ge=0, le=100)] = 0.0
-    softness_gain: Annotated[float, Field(ge=0, le=10)] = 0.0
-
-
-class Provenance(_Strict):
-    """What a user has to know before trusting the model."""
-
-    trained_on: str
-    terms: str
-    created: str = ""
-    commit: str = ""
-    recipe: str = ""
-
-
-class Manifest(_Strict):
-    """The bundle's table of contents.
-
-    road_classes: ids of the classes that a vehicle drives on.
-    """
-
-    schema_version: int
-    name: str
-    classes: Annotated[tuple[ClassSpec, ...], Field(min_length=2, max_length=250)]
-    road_classes: tuple[int, ...]
-    network: NetworkSpec
-    score: ScoreSpec
-    meta_classifier: MetaClassifierSpec | None = None
-    provenance: Provenance
-    contact: ContactSpec = ContactSpec()
-
-    @model_validator(mode="after")
-    def _check_references(self) -> Manifest:
-        unknown = [c for c in self.road_classes if not 0 <= c < len(self.classes)]
-        if unknown:
-            raise ValueError(f"road_classes {unknown} are not among {len(self.classes)} classes")
-        return self
 
 
 @dataclass(frozen=True)
@@ -146,9 +66,19 @@ class Bundle:
         return len(self.manifest.classes)
 
     @property
+    def class_names(self) -> list[str]:
+        """Name of every class, by id."""
+        return [entry.name for entry in self.manifest.classes]
+
+    @property
     def class_colors(self) -> list[tuple[int, int, int]]:
         """RGB colour of every class, by id."""
         return [entry.color for entry in self.manifest.classes]
+
+    def without_meta_classifier(self) -> Bundle:
+        """The network and its score alone, every component kept: what a new filter is fitted on."""
+        manifest = self.manifest.model_copy(update={"meta_classifier": None})
+        return replace(self, manifest=manifest, meta_classifier_onnx=None)
 
 
 def sha256(data: bytes) -> str:

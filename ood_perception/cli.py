@@ -28,7 +28,7 @@ TRAINING_VERBS = {
     "train": "Train a network.",
     "proxies": "Build masks of unknown objects from COCO.",
     "evaluate": "Measure a bundle, a checkpoint or score maps on labelled images.",
-    "meta": "Fit the meta classifier of a bundle.",
+    "meta": "Build, train, evaluate and explain the meta classifier of a bundle.",
     "export": "Turn a checkpoint into a bundle.",
 }
 _TRAINING_MODULES = ("torch", "segmentation_models_pytorch", "sklearn", "onnx")

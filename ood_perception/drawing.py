@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -9,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ood_perception.annotation_canvas import DARK, AnnotationCanvas, Colour, Picture
-from ood_perception.detection import Component, Detection
+from ood_perception.detection import Component, Detection, Reason
+from ood_perception.metric_words import metric_value_words, metric_words
 from ood_perception.scene import Obstacle, Scene, Status
 
 # Blue, green, red.
@@ -27,6 +29,10 @@ _CLASS_ALPHA = 0.38
 _HEAT_ALPHA = 0.75
 _REJECTED_HEAT_ALPHA = 0.35
 _MAX_REJECTED_LABELS = 5
+# Reasons are small letters: they need a picture of at least so many rows for one, or two, of them.
+# Those of farther obstacles would lie between the nearer ones.
+_ROWS_FOR_ONE_REASON, _ROWS_FOR_TWO_REASONS = 320, 480
+_MAX_REASONED = 4
 
 
 def colour_labels(
@@ -54,7 +60,13 @@ def colour_score(score: NDArray[np.float32], size: tuple[int, int] | None = None
     return _colour_map((level * 255).astype(np.uint8))
 
 
-def draw_overlay(image: Picture, seen: Scene | Detection, colours: ArrayLike) -> Picture:
+def draw_overlay(
+    image: Picture,
+    seen: Scene | Detection,
+    colours: ArrayLike,
+    class_names: Sequence[str] = (),
+    reasons: bool = True,
+) -> Picture:
     """One picture that tells what was seen and decided.
 
     Translucent class colours; the score as heat inside components; kept obstacles with a thick
@@ -62,8 +74,12 @@ def draw_overlay(image: Picture, seen: Scene | Detection, colours: ArrayLike) ->
     probability and distance with its standard deviation; rejected ones thin and grey, the largest
     with the reason that spoke most against them; a banner with the status.
 
-    image: (H, W, 3) uint8 BGR, not changed. colours: (C, 3) uint8 BGR.
-    Returns (H, W, 3) uint8 BGR.
+    With reasons, the nearest obstacles also say in words which one or two metrics decided most:
+    after a plus what spoke for an obstacle, after a minus what spoke against it. Left out where the
+    picture is too low to read them or they find no free place.
+
+    image: (H, W, 3) uint8 BGR, not changed. colours: (C, 3) uint8 BGR. class_names: by class id,
+    for the reasons. Returns (H, W, 3) uint8 BGR.
     """
     detection = seen.detection if isinstance(seen, Scene) else seen
     canvas = AnnotationCanvas(_tint(image, detection, colours))
@@ -75,11 +91,15 @@ def draw_overlay(image: Picture, seen: Scene | Detection, colours: ArrayLike) ->
         canvas.keep_clear(component)
     canvas.banner(_banner_text(seen), _banner_colour(seen))
     # Nearest (lowest) first: where labels crowd, the farther ones make room.
-    for component, colour, text in sorted(marks, key=lambda m: -_bottom(m[0])):
-        canvas.label(component, text, colour)
+    shown = _shown_reasons(image.shape[0]) if reasons else 0
+    for place, (component, colour, text) in enumerate(sorted(marks, key=lambda m: -_bottom(m[0]))):
+        reasoned = component.reasons[: shown if place < _MAX_REASONED else 0]
+        details = [_reason_text(reason, class_names) for reason in reasoned]
+        canvas.label(component, text, colour, details=details)
     largest = sorted(detection.rejected, key=lambda c: -c.area_px)[:_MAX_REJECTED_LABELS]
     for component in largest:
-        canvas.label(component, _rejected_text(component), REJECTED, small=True)
+        text = _rejected_text(component, class_names, shown > 0)
+        canvas.label(component, text, REJECTED, small=True)
     return canvas.picture
 
 
@@ -127,13 +147,24 @@ def _obstacle_text(obstacle: Obstacle) -> str:
     return f"{text}  {bound}{spot.distance_m:.1f} +-{spot.distance_stddev_m:.1f} m"
 
 
-def _rejected_text(component: Component) -> str:
+def _rejected_text(component: Component, class_names: Sequence[str], reasons: bool) -> str:
     text = f"{component.obstacle_probability:.0%}"
     against = [reason for reason in component.reasons if reason.contribution < 0]
-    if against:
+    if reasons and against:
         worst = min(against, key=lambda reason: reason.contribution)
-        text += f" {worst.metric}"
+        text += f"  {_reason_text(worst, class_names)}"
     return text
+
+
+def _shown_reasons(rows: int) -> int:
+    return int(rows >= _ROWS_FOR_ONE_REASON) + int(rows >= _ROWS_FOR_TWO_REASONS)
+
+
+def _reason_text(reason: Reason, class_names: Sequence[str]) -> str:
+    """What a metric was, in words, after the sign of its part in the decision."""
+    sign = "+" if reason.contribution > 0 else "-"
+    value = metric_value_words(reason.metric, reason.value)
+    return f"{sign} {metric_words(reason.metric, class_names)} {value}"
 
 
 def _banner_text(seen: Scene | Detection) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ood_perception.backends import create_backend
-from ood_perception.bundle import Bundle
+from ood_perception.bundle import Bundle, MetaClassifierSpec
 from ood_perception.components import metric_names
 from ood_perception.detection import Reason
 from ood_perception.errors import BundleError
@@ -34,7 +34,8 @@ class MetaClassifier:
         """Load the filter.
 
         Raises:
-            BundleError: it was fitted on other metrics than this program computes.
+            BundleError: it was fitted on other metrics than this program computes, or on
+                components of another score or threshold than the bundle's.
             BackendError: the backend refuses its graph.
         """
         self.names = metric_names(bundle.num_classes)
@@ -46,8 +47,10 @@ class MetaClassifier:
         if spec.metric_names != self.names:
             raise BundleError(
                 f"the meta classifier of {bundle.folder} was fitted on other metrics than the "
-                f"{len(self.names)} of {bundle.num_classes} classes: fit it again with `ood meta`"
+                f"{len(self.names)} of {bundle.num_classes} classes: fit it again with "
+                "`ood meta train`"
             )
+        _check_score(bundle, spec)
         self._graph = create_backend(backend, bundle.meta_classifier_onnx, spec.file)
 
     def decide(self, values: NDArray[np.float64]) -> MetaDecision:
@@ -74,4 +77,17 @@ class MetaClassifier:
             Reason(self.names[i], float(values[i]), float(contributions[i]))
             for i in order
             if contributions[i] != 0
+        )
+
+
+def _check_score(bundle: Bundle, spec: MetaClassifierSpec) -> None:
+    """A classifier that does not tell its score and threshold is taken as it is."""
+    score = bundle.manifest.score
+    name = score.name if spec.score is None else spec.score
+    threshold = score.threshold if spec.threshold is None else spec.threshold
+    if (name, threshold) != (score.name, score.threshold):
+        raise BundleError(
+            f"the meta classifier of {bundle.folder} was fitted on {name} >= {threshold:g}, "
+            f"but the bundle's score is {score.name} >= {score.threshold:g}: fit it again with "
+            "`ood meta train`"
         )

@@ -47,6 +47,7 @@ class ReplaySettings:
     topic: the image topic; None for the only one. mounting: of the camera, None when unknown.
     camera: intrinsics to use instead of the bag's camera_info. ground_frame_id: of positions.
     storage: "mcap" or "sqlite3". overlays: also write pictures for people (JPEG).
+    reasons: with what decided in words.
     copy_input: also write every message of the input. overwrite: replace a bag that stands there.
     """
 
@@ -57,6 +58,7 @@ class ReplaySettings:
     storage: str = "mcap"
     overlays: bool = False
     overlay_quality: int = 85
+    reasons: bool = True
     copy_input: bool = False
     overwrite: bool = False
 
@@ -144,6 +146,7 @@ class _FrameReplay:
         self.model_id: str = bundle.model_id
         self._threshold: float = bundle.manifest.score.threshold
         self._colours_bgr = [color[::-1] for color in bundle.class_colors]
+        self._class_names: list[str] = bundle.class_names
         self._cameras = _BagCamera(settings.camera, counts)
         namespace = f"{OUTPUT_NAMESPACE}{camera_name(image_topic)}"
         self._obstacles_topic = f"{namespace}/obstacles"
@@ -192,7 +195,9 @@ class _FrameReplay:
             self._writer.write(topic, OBSTACLES_TYPE, image.log_time_ns, message)
 
     def _write_overlay(self, image: BagImage, pixels: NDArray[np.uint8], scene: Scene) -> None:
-        picture = draw_overlay(pixels, scene, self._colours_bgr)
+        picture = draw_overlay(
+            pixels, scene, self._colours_bgr, self._class_names, self._settings.reasons
+        )
         message = compressed_image_message(
             picture, image.stamp_ns, image.frame_id, self._settings.overlay_quality
         )

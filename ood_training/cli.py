@@ -14,5 +14,6 @@ from ood_training.commands.train import train
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
-    for verb in (check_data, train, proxies, export, meta, evaluate):
+    for verb in (check_data, train, proxies, export, evaluate):
         app.command()(verb)
+    app.add_typer(meta, name="meta")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ood_perception.detection import Detection
-from ood_training.grid_labels import grid_labels
-from ood_training.label_values import IGNORE_LABEL, OOD_LABEL
+from ood_training.grid_labels import grid_labels, unknown_objects
+from ood_training.label_values import IGNORE_LABEL
 
 COUNTED = (
     "objects",
@@ -36,15 +35,14 @@ def count_components(
     """
     assert detection.letterbox is not None
     truth = grid_labels(labels, detection.letterbox, detection.score.shape)
-    unknown = (truth == OOD_LABEL).astype(np.uint8)
-    objects = cv2.connectedComponents(unknown, connectivity=8)[1]
+    objects = unknown_objects(truth)
     regions = detection.component_labels
     kept_ids = [component.label for component in detection.components if component.kept]
     counts["objects"] += int(objects.max())
     counts["objects_hit"] += len(np.unique(objects[(objects > 0) & (regions > 0)]))
     kept_pixels = np.isin(regions, kept_ids)
     counts["objects_hit_after_meta"] += len(np.unique(objects[(objects > 0) & kept_pixels]))
-    hit_ids = set(np.unique(regions[unknown > 0]).tolist())
+    hit_ids = set(np.unique(regions[objects > 0]).tolist())
     inside = set(np.unique(regions[truth != IGNORE_LABEL]).tolist())
     for component in detection.components:
         fate = "kept" if component.kept else "removed"

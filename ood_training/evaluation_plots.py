@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ood_training.metrics.pixel_curve import PixelCurve, pixel_metrics
+from ood_training.metrics.pixel_curve import PixelCurve, PixelMetrics, pixel_metrics
 from ood_training.whole_files import written_whole
 
 _POINTS, _BINS = 4000, 100
@@ -19,9 +19,10 @@ def draw_plots(curve: PixelCurve, folder: Path, title: str) -> tuple[Path, ...]:
 
     Raises OodError when a file cannot be written or one kind of pixels is missing.
     """
+    metrics = pixel_metrics(curve)
     figures = {
-        "roc": _roc(curve, title),
-        "precision_recall": _precision_recall(curve, title),
+        "roc": _roc(curve, metrics, title),
+        "precision_recall": _precision_recall(curve, metrics, title),
         "scores": _scores(curve, title),
     }
     paths = []
@@ -33,8 +34,7 @@ def draw_plots(curve: PixelCurve, folder: Path, title: str) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def _roc(curve: PixelCurve, title: str) -> Figure:
-    metrics = pixel_metrics(curve)
+def _roc(curve: PixelCurve, metrics: PixelMetrics, title: str) -> Figure:
     figure, shown = Figure(figsize=(6, 5), layout="constrained"), _shown(curve)
     axes = figure.subplots()
     axes.plot(
@@ -50,8 +50,7 @@ def _roc(curve: PixelCurve, title: str) -> Figure:
     return figure
 
 
-def _precision_recall(curve: PixelCurve, title: str) -> Figure:
-    metrics = pixel_metrics(curve)
+def _precision_recall(curve: PixelCurve, metrics: PixelMetrics, title: str) -> Figure:
     figure, shown = Figure(figsize=(6, 5), layout="constrained"), _shown(curve)
     axes = figure.subplots()
     axes.step(

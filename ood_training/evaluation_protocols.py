@@ -19,6 +19,8 @@ PROTOCOLS: tuple[str, ...] = get_args(Protocol)
 EXACT_TEXT = "Fishyscapes' definitions, pixels not ignored, all frames pooled at image resolution"
 MIOU_TEXT = "labelled pixels at image resolution, all frames pooled, mean over classes that occur"
 COMPONENTS_TEXT = "on the metrics grid at the bundle's threshold, one common cell is a hit"
+SMIYC_COMPONENTS_TEXT = "SegmentMeIfYouCan: components of scores above best_f1_threshold"
+SMIYC_META_TEXT = "SegmentMeIfYouCan: components of the bundle's own masks, of any size"
 PROTOCOL_TEXTS = {
     "smiyc": "SegmentMeIfYouCan: float16 scores, thresholds from quantiles of each frame, pooled",
     "legacy100": "published code: 100 bins, truncated samples, FPR95 at the nearest point",

@@ -9,9 +9,12 @@ from ood_training.evaluation_protocols import (
     EXACT_TEXT,
     MIOU_TEXT,
     PROTOCOL_TEXTS,
+    SMIYC_COMPONENTS_TEXT,
+    SMIYC_META_TEXT,
 )
 
 _NAME_WIDTH = 18
+_COMPONENT_FIGURES = ("sIoU", "PPV", "F1")
 
 
 def evaluation_lines(result: dict[str, Any]) -> list[str]:
@@ -28,7 +31,15 @@ def evaluation_lines(result: dict[str, Any]) -> list[str]:
     for protocol, text in PROTOCOL_TEXTS.items():
         for name, value in result.get(protocol, {}).items():
             if isinstance(value, float):
-                lines.append(_line(name, value, text))
+                of_components = name in _COMPONENT_FIGURES
+                lines.append(_line(name, value, SMIYC_COMPONENTS_TEXT if of_components else text))
+    for masks, figures in result.get("smiyc_meta", {}).items():
+        text = f"{SMIYC_META_TEXT}, {masks.replace('_', ' ')}"
+        lines += [
+            _line(name, figures[name], text)
+            for name in _COMPONENT_FIGURES
+            if figures[name] is not None
+        ]
     if result["mIoU"] is not None:
         lines.append(_line("mIoU", result["mIoU"], MIOU_TEXT))
     if "components" in result:

@@ -20,6 +20,7 @@ class BundleScores:
         """Load the bundle into a detector; raises what ``Detector`` raises."""
         self._detector = Detector(bundle, backend)
         self.model = bundle.model_id
+        self.has_meta_classifier = bundle.manifest.meta_classifier is not None
         self.score_name: str = bundle.manifest.score.name
         self.classes: tuple[str, ...] | None = tuple(one.name for one in bundle.manifest.classes)
 

@@ -26,6 +26,7 @@ class CheckpointScores:
 
     score_name = "entropy"
     needs_image = True
+    has_meta_classifier = False
 
     def __init__(self, path: Path, input_size: tuple[int, int] = (576, 1024)) -> None:
         """Load the network, onto a GPU where there is one.

@@ -21,6 +21,7 @@ class ScoreFolder:
     score_name = "score maps"
     classes: tuple[str, ...] | None = None
     needs_image = False
+    has_meta_classifier = False
 
     def __init__(self, root: Path, frame_ids: Sequence[str]) -> None:
         """Look for every frame's file; OodError names the first frame without one."""

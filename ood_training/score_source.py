@@ -30,12 +30,14 @@ class ScoreSource(Protocol):
     score_name: which score, for the record.
     classes: names by id of the classes in ``ScoredFrame.labels``; None without labels.
     needs_image: whether ``score_frame`` looks at the image.
+    has_meta_classifier: whether the detections are judged, so that some components are dropped.
     """
 
     model: str
     score_name: str
     classes: tuple[str, ...] | None
     needs_image: bool
+    has_meta_classifier: bool
 
     def score_frame(self, frame_id: str, image: NDArray[np.uint8] | None) -> ScoredFrame:
         """Score one frame; image (H, W, 3) uint8 BGR, None when it is not needed."""

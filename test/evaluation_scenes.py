@@ -10,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import yaml
+from color_bundle import CLASSES, GREEN, color_image
 
 from ood_perception.cli import main
 
@@ -37,6 +39,20 @@ def write_anomaly_set(root: Path, count: int = 3, dtype: type = np.float16) -> l
         all_scores.append(scores[labels != 255])
         all_unknown.append(labels[labels != 255] == 1)
     return [np.concatenate(all_scores), np.concatenate(all_unknown)]
+
+
+def write_color_scenes(root: Path, classes: tuple[str, ...] = CLASSES) -> None:
+    """Road with a grey unknown block and a grey speck that is road; green trees on top."""
+    for number in range(2):
+        image = color_image()
+        image[: 16 + 8 * number] = GREEN
+        labels = np.zeros((64, 128), np.uint8)
+        labels[:16] = 1
+        labels[32:48, 64:96] = 254
+        labels[56:] = 255
+        write_image(root / "images" / f"{number}.png", image)
+        write_image(root / "labels" / f"{number}.png", labels)
+    (root / "classes.yaml").write_text(yaml.safe_dump({"classes": list(classes)}))
 
 
 def write_image(path: Path, image: np.ndarray) -> None:

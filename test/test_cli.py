@@ -137,10 +137,14 @@ def test_benchmark_times_every_stage(place: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["detect", "replay", "make-bag", "benchmark", "generate", "train", "meta", "export"]
+    "verb",
+    [
+        *("detect", "replay", "make-bag", "benchmark", "generate", "train", "export"),
+        *("meta build", "meta train", "meta evaluate", "meta explain"),
+    ],
 )
 def test_every_verb_explains_itself(verb: str) -> None:
-    result = ood(verb, "--help")
+    result = ood(*verb.split(), "--help")
     assert result.returncode == 0
     assert "--json" in result.stdout
 

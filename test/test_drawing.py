@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from obstacle_examples import (
@@ -14,9 +15,11 @@ from obstacle_examples import (
     upright_component,
 )
 
+from ood_perception.annotation_canvas import AnnotationCanvas
 from ood_perception.bundle import NetworkSpec
 from ood_perception.camera_pipeline import CameraPipeline
-from ood_perception.detection import Detection
+from ood_perception.components import metric_names
+from ood_perception.detection import Detection, Reason, Region
 from ood_perception.drawing import (
     CONFIRMED,
     IRRELEVANT,
@@ -26,6 +29,7 @@ from ood_perception.drawing import (
     draw_overlay,
 )
 from ood_perception.letterbox import Letterbox
+from ood_perception.metric_words import metric_words
 from ood_perception.scene import Scene
 
 COLOURS = np.array([[128, 64, 128], [180, 130, 70]], np.uint8)
@@ -156,3 +160,78 @@ def test_a_padded_grid_is_drawn_where_it_lies():
     column = picture[40:, WIDTH // 2, 0]
     assert abs(int(np.argmax(column > 50)) + 40 - HEIGHT / 2) <= letterbox.cell_size_px[0]
     assert (column[-10:] > 50).all()
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """The lines of text of the pictures drawn in this test."""
+    texts = []
+    put_text = cv2.putText
+    monkeypatch.setattr(
+        "ood_perception.annotation_canvas.cv2.putText",
+        lambda picture, text, *rest: (texts.append(text), put_text(picture, text, *rest)),
+    )
+    return texts
+
+
+REASONS = (Reason("E", 0.912, 2.0), Reason("ndist1", 0.4, -1.0), Reason("S", 312.0, 0.5))
+NAMES = ("road", "sky")
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [
+        (240, []),
+        (360, ["+ mean entropy 0.91"]),
+        (720, ["+ mean entropy 0.91", "- sky next to it 40%"]),
+    ],
+)
+def test_an_obstacle_says_in_words_what_decided_where_that_can_be_read(written, rows, shown):
+    image = np.full((rows, rows * 16 // 9, 3), 100, np.uint8)
+    draw_overlay(image, detection([board(reasons=REASONS)]), COLOURS, NAMES)
+    assert [text for text in written if text[0] in "+-"] == shown
+
+
+def test_a_rejected_component_says_what_spoke_most_against_it(written):
+    component = board(kept=False, reasons=REASONS)
+    draw_overlay(grey_image(), detection([component]), COLOURS, NAMES)
+    assert "10%  - sky next to it 40%" in written
+    draw_overlay(grey_image(), detection([component]), COLOURS)
+    assert written[-1] == "10%  - class 1 next to it 40%", "no names: the class's number"
+
+
+def test_without_reasons_nothing_but_the_decision_is_written(written):
+    components = [board(reasons=REASONS), board(20, 3, label=2, kept=False, reasons=REASONS)]
+    draw_overlay(grey_image(), detection(components), COLOURS, NAMES, reasons=False)
+    assert written[1:] == ["90%", "10%"]
+
+
+def test_reasons_of_a_crowd_are_left_out_rather_than_labels_covered(written):
+    crowd = [board(7 + 3 * i, i - 6, label=i + 1, reasons=REASONS) for i in range(14)]
+    draw_overlay(np.full((720, 1280, 3), 100, np.uint8), detection(crowd), COLOURS, NAMES)
+    assert written.count("90%") == len(crowd)
+    assert 0 < len([text for text in written if text[0] in "+-"]) <= 2 * 4
+
+
+def test_a_label_lies_in_a_large_component_rather_than_on_another_label():
+    canvas = AnnotationCanvas(np.zeros((720, 1280, 3), np.uint8))
+    filling = replace(board(), region=Region(0, 0, 1280, 720))
+    small = [replace(board(), region=Region(600 + 30 * i, 400, 12, 6)) for i in range(3)]
+    for component in (filling, *small):
+        canvas.keep_clear(component)
+    for component in small:
+        canvas.label(component, "90%", CONFIRMED, details=["+ mean entropy 0.91"])
+    assert len(canvas.taken) == 3
+    for i, (left, top, right, bottom) in enumerate(canvas.taken):
+        for other in canvas.taken[:i]:
+            apart = right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
+            assert apart
+
+
+def test_every_metric_has_words_of_its_own():
+    names = metric_names(19)
+    words = [metric_words(name) for name in names]
+    assert len(set(words)) == len(names)
+    assert not set(words) & set(names)
+    assert metric_words("cprob1", NAMES) == "probability of sky"
+    assert metric_words("someone_elses") == "someone_elses"

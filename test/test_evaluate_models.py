@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import yaml
-from color_bundle import CLASSES, GREEN, color_image, write_color_bundle
-from evaluation_scenes import evaluated, ood_evaluate, write_image
+from color_bundle import CLASSES, write_color_bundle
+from evaluation_scenes import evaluated, ood_evaluate, write_color_scenes
 
 from ood_perception.bundle import load_bundle
 from ood_training.anomaly_evaluation import evaluate_scores
@@ -22,20 +21,6 @@ from ood_training.score_bundle import BundleScores
 
 ROOT = Path(__file__).resolve().parent.parent
 ROAD_ANOMALY = ROOT / "../shared/data/road_anomaly"
-
-
-def write_color_scenes(root: Path, classes: tuple[str, ...] = CLASSES) -> None:
-    """Road with a grey unknown block and a grey speck that is road; green trees on top."""
-    for number in range(2):
-        image = color_image()
-        image[: 16 + 8 * number] = GREEN
-        labels = np.zeros((64, 128), np.uint8)
-        labels[:16] = 1
-        labels[32:48, 64:96] = 254
-        labels[56:] = 255
-        write_image(root / "images" / f"{number}.png", image)
-        write_image(root / "labels" / f"{number}.png", labels)
-    (root / "classes.yaml").write_text(yaml.safe_dump({"classes": list(classes)}))
 
 
 def write_checkpoint(path: Path, classes: tuple[str, ...]) -> Path:
@@ -141,5 +126,11 @@ def test_two_real_frames_score_better_than_chance() -> None:
     figures = evaluate_scores(BundleScores(bundle), dataset, "smiyc-anomaly").figures
     assert figures["AUROC"] > 0.6
     assert abs(figures["smiyc"]["AP"] - figures["AP"]) < 0.03
+    assert figures["smiyc"]["objects"] >= len(dataset)
+    assert 0 < figures["smiyc"]["F1"] <= 1
+    own = figures["smiyc_meta"]
+    without, judged = own["without_meta_classifier"], own["with_meta_classifier"]
+    assert without["objects"] == judged["objects"] == figures["smiyc"]["objects"]
+    assert judged["predictions"] < without["predictions"]
     assert figures["bound"]["AP"][0] <= figures["AP"] <= figures["bound"]["AP"][1]
     assert len(figures["per_image"]) == len(dataset)

@@ -27,8 +27,10 @@ ROS_MODULES = {
 PICKLES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 # Modules that the training side brings and a vehicle does not have.
 TRAINING_MODULES = {
+    "interpret",
     "ood_training",
     "onnxscript",
+    "pyarrow",
     "segmentation_models_pytorch",
     "sklearn",
     "timm",

@@ -21,7 +21,8 @@ def test_it_holds_the_other_fold_with_every_annotated_pixel_unknown(tmp_path: Pa
     assert write_evaluation_set(tmp_path / "coco", tmp_path / "set") == 2
     dataset = open_dataset("smiyc", tmp_path / "set")
     trained = {f"{proxy.image_id:012d}" for proxy in coco_proxies(tmp_path / "coco", fold=0)}
-    assert len(dataset) == 2 and not trained & set(dataset.frame_ids)
+    assert len(dataset) == 2
+    assert not trained & set(dataset.frame_ids)
     for index, frame_id in enumerate(dataset.frame_ids):
         image, labels = dataset.load(index)
         assert (image == 100 + int(frame_id)).all()
@@ -42,4 +43,5 @@ def test_a_folder_in_use_and_an_empty_selection_are_one_line(tmp_path: Path) -> 
         write_evaluation_set(
             tmp_path / "coco", tmp_path / "set", selection=ProxySelection(min_share=0.9)
         )
-    assert not (tmp_path / "set").exists() and (taken / "mine.txt").read_text() == "mine"
+    assert not (tmp_path / "set").exists()
+    assert (taken / "mine.txt").read_text() == "mine"

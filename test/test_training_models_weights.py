@@ -16,7 +16,6 @@ from ood_perception.errors import OodError
 from ood_training.checkpoint import Progress, save_checkpoint
 from ood_training.models import SegmentationNetwork, create_model
 from ood_training.models.deeplabv3plus_wide_resnet38 import DeepLabV3PlusWideResNet38
-from ood_training.models.published_checkpoint import load_published_checkpoint
 from ood_training.models.weights import load_network_weights
 
 
@@ -41,7 +40,7 @@ def test_a_published_file_fills_the_network(tmp_path: Path) -> None:
     source, network = small_network(seed=1), small_network(seed=2)
     path = published(tmp_path / "published.pth", source.state_dict())
     assert not same(network, source.state_dict())
-    load_published_checkpoint(network, path)
+    load_network_weights(network, path)
     assert same(network, source.state_dict())
 
 

@@ -33,7 +33,7 @@ def load(name: str) -> TrainingConfiguration:
 @pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_configurations_are_valid(path: Path) -> None:
     if "meta" in path.stem:
-        from ood_training.meta_configuration import load_meta_configuration
+        from ood_training.meta.configuration import load_meta_configuration
 
         assert load_meta_configuration(path).source
     else:

@@ -22,6 +22,7 @@ from ood_perception.commands.options import (
     BundleOption,
     JsonOption,
     OverwriteOption,
+    ReasonsOption,
 )
 from ood_perception.detector import Detector
 from ood_perception.errors import OodError
@@ -105,6 +106,7 @@ def replay_command(
     ] = 0.0,
     storage: StorageOption = Storage.MCAP,
     overlays: Annotated[bool, typer.Option(help="Write pictures for people too.")] = False,
+    reasons: ReasonsOption = True,
     copy_input: Annotated[bool, typer.Option(help="Copy the input's messages too.")] = False,
     overwrite: OverwriteOption = False,
     json_file: JsonOption = None,
@@ -132,6 +134,7 @@ def replay_command(
                 mounting=mounting,
                 storage=storage.value,
                 overlays=overlays,
+                reasons=reasons,
                 copy_input=copy_input,
                 overwrite=overwrite,
             ),

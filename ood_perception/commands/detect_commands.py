@@ -18,6 +18,7 @@ from ood_perception.commands.options import (
     BackendOption,
     BundleOption,
     JsonOption,
+    ReasonsOption,
 )
 from ood_perception.detector import Detector
 from ood_perception.drawing import draw_overlay
@@ -39,6 +40,7 @@ def detect(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", "-o", help="Folder for one overlay (PNG) an image."),
     ] = None,
+    reasons: ReasonsOption = True,
     json_file: JsonOption = None,
     backend: BackendOption = "onnxruntime",
 ) -> None:
@@ -46,6 +48,7 @@ def detect(
     paths = list_images(images)
     detector = Detector(load_bundle(bundle), backend)
     colors_bgr = [color[::-1] for color in detector.bundle.class_colors]
+    class_names = detector.bundle.class_names
     results: list[dict[str, Any]] = []
     refused = 0
     with progress_bar() as progress:
@@ -60,9 +63,8 @@ def detect(
             detection = detector.detect(image)
             results.append({"image": str(path), **detection_to_json(detection)})
             if out is not None:
-                write_image(
-                    out / f"{path.stem}_overlay.png", draw_overlay(image, detection, colors_bgr)
-                )
+                picture = draw_overlay(image, detection, colors_bgr, class_names, reasons)
+                write_image(out / f"{path.stem}_overlay.png", picture)
     write_json(json_file, {"model": detector.bundle.model_id, "images": results})
     if refused == len(paths):
         raise OodError("none of the images could be read")

@@ -17,4 +17,7 @@ JsonOption = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads this at run time, also on Python 3.10
     typer.Option("--json", help="Write the result as JSON to this file."),
 ]
+ReasonsOption = Annotated[
+    bool, typer.Option(help="Write into the pictures, in words, what decided.")
+]
 OverwriteOption = Annotated[bool, typer.Option(help="Replace an output that exists already.")]

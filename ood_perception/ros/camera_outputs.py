@@ -31,12 +31,18 @@ class CameraOutputs:
     """Publishers of one camera; they publish only while the node is active."""
 
     def __init__(
-        self, node: LifecycleNode, camera: str, bundle: Bundle, ground_frame_id: str
+        self,
+        node: LifecycleNode,
+        camera: str,
+        bundle: Bundle,
+        ground_frame_id: str,
+        overlay_reasons: bool,
     ) -> None:
         self._node = node
         self._camera = camera
         self._bundle = bundle
         self._ground_frame_id = ground_frame_id
+        self._overlay_reasons = overlay_reasons
         self._colours = np.array(bundle.class_colors, dtype=np.uint8)[:, ::-1]
         self._obstacles = self._create(ObstacleComponentArray, "obstacles")
         self._points = self._create(PointCloud2, "obstacle_points")
@@ -109,6 +115,7 @@ class CameraOutputs:
         if name == "anomaly_score":
             return scene.detection.image_score()
         if name == "overlay":
-            return draw_overlay(image, scene, self._colours)
+            names, reasons = self._bundle.class_names, self._overlay_reasons
+            return draw_overlay(image, scene, self._colours, names, reasons)
         labels = scene.detection.image_labels()
         return labels if name == "segmentation" else colour_labels(labels, self._colours)

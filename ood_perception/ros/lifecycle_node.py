@@ -141,7 +141,11 @@ class OodPerceptionNode(LifecycleNode):
         self._mounting_source = create_mounting_source(self, settings)
         for camera in settings.cameras:
             self._outputs[camera] = CameraOutputs(
-                self, camera, detector.bundle, settings.ground_frame_id
+                self,
+                camera,
+                detector.bundle,
+                settings.ground_frame_id,
+                settings.overlay_reasons,
             )
         self._settings, self._detector = settings, detector
         self.get_logger().info(describe_model(detector))

@@ -81,6 +81,7 @@ NODE_PARAMETERS: tuple[Parameter, ...] = (
         choices=("none", "parameters", "tf"),
     ),
     Parameter("ground_frame_id", str, "Frame of positions and points: z = 0 is the ground."),
+    Parameter("overlay_reasons", bool, "Write into the overlay, in words, what decided the most."),
     Parameter(
         "health.min_bright_level",
         float,

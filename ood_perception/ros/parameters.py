@@ -57,6 +57,7 @@ class NodeSettings:
     image_timeout_s: float
     mounting_source: str
     ground_frame_id: str
+    overlay_reasons: bool
     pipeline: PipelineSettings
     mountings: dict[str, Mounting]
 
@@ -116,6 +117,7 @@ def read_settings(node: Node) -> NodeSettings:
         image_timeout_s=value["image_timeout_s"],
         mounting_source=value["mounting_source"],
         ground_frame_id=value["ground_frame_id"],
+        overlay_reasons=value["overlay_reasons"],
         pipeline=_pipeline_settings(value),
         mountings={camera: _mounting(value, camera) for camera in cameras},
     )

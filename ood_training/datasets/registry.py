@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ood_perception.errors import OodError
-from ood_training.datasets.anomaly import AnomalyDataset
 from ood_training.datasets.camvid import camvid_splits, find_camvid
 from ood_training.datasets.cityscapes import CITYSCAPES
 from ood_training.datasets.fishyscapes import find_fishyscapes, fishyscapes_splits
-from ood_training.datasets.folder import find_folder, folder_label_map
+from ood_training.datasets.folder import find_folder
 from ood_training.datasets.frame_files import FrameFiles
 from ood_training.datasets.frames import FrameDataset
 from ood_training.datasets.generated import find_generated
@@ -81,19 +80,6 @@ def open_dataset(
         f"{dataset.name} has {len(stored)} classes ({', '.join(stored)}), the network "
         f"{len(classes)} ({', '.join(classes)}); name a label map with the network's classes"
     )
-
-
-def open_anomaly_dataset(
-    kind: str, root: Path, split: str | None = None, label_map: str | Path | None = None
-) -> AnomalyDataset:
-    """Frames with the truth 0 known, 1 unknown, 255 ignored; arguments as ``open_dataset``.
-
-    A plain folder without a label map is read as 0 known, 1 unknown, 255 ignored. Raises OodError
-    as ``open_dataset``, and for a data set whose label map has no unknown objects.
-    """
-    if kind == "folder" and label_map is None and folder_label_map(_below(root, split)) is None:
-        label_map = "smiyc"
-    return AnomalyDataset(open_dataset(kind, root, split, label_map))
 
 
 def dataset_splits(kind: str, root: Path) -> tuple[str, ...]:

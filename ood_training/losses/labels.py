@@ -20,11 +20,6 @@ class PixelCounts:
     unknown: int
     all: int
 
-    def __add__(self, other: PixelCounts) -> PixelCounts:
-        return PixelCounts(
-            self.known + other.known, self.unknown + other.unknown, self.all + other.all
-        )
-
 
 def count_pixels(labels: Tensor, num_classes: int) -> PixelCounts:
     """Count the pixels of labels, any shape, integer: class ids, 254 (unknown) or 255 (ignore).

@@ -76,8 +76,9 @@ def pixel_metrics(curve: PixelCurve) -> PixelMetrics:
     mean_true_rate = (found - newly_found / 2) / unknown_pixels
     auroc = (newly_false / known_pixels * mean_true_rate).sum()
     return PixelMetrics(
-        average_precision=float(average_precision),
-        auroc=float(auroc),
+        # sums of shares can end a rounding error above 1
+        average_precision=min(1.0, float(average_precision)),
+        auroc=min(1.0, float(auroc)),
         fpr95=float(false[_reaches_95_percent(curve)] / known_pixels),
         unknown_pixels=unknown_pixels,
         known_pixels=known_pixels,
@@ -95,9 +96,10 @@ def metric_bounds(curve: PixelCurve) -> MetricBounds | None:
         FPR95: the threshold lies before the first or behind the last of the k.
     Raises OodError when one of the two kinds of pixels is missing.
     """
-    metrics = pixel_metrics(curve)
+    _check_both_kinds(curve)
     if curve.single.all():
         return None
+    metrics = pixel_metrics(curve)
     return MetricBounds(
         average_precision=_around(metrics.average_precision, *_average_precision_bounds(curve)),
         auroc=_around(metrics.auroc, *_auroc_bounds(curve)),

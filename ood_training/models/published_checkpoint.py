@@ -12,8 +12,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ood_perception.errors import OodError
-from ood_training.models.network import SegmentationNetwork
-from ood_training.models.strict_loading import load_strictly
 
 _WRAPPER = "module."
 
@@ -34,23 +32,6 @@ _NUMPY_NAMES = (
     "numpy.dtype",
     *(f"numpy.dtypes.{kind}DType" for kind in ("Float32", "Float64", "Int32", "Int64")),
 )
-
-
-def load_published_checkpoint(
-    network: SegmentationNetwork, path: Path, *, new_head: bool = False
-) -> None:
-    """Fill a network with a published checkpoint, strictly.
-
-    Args:
-        network: for the paper's checkpoint, ``deeplabv3plus_wide_resnet38`` with 19 classes.
-        path: see ``read_published_checkpoint``.
-        new_head: keep the network's own ``head_modules``, for another number of classes.
-
-    Raises OodError when the file cannot be read, or naming the first tensor that is missing, of
-    another shape or unknown to the network, which is then unchanged.
-    """
-    tensors = read_published_checkpoint(path)
-    load_strictly(network, tensors, path, keep=network.is_head_tensor if new_head else None)
 
 
 def read_published_checkpoint(path: Path) -> dict[str, Tensor]:

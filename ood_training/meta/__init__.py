@@ -1,0 +1,1 @@
+"""Meta classification: tables of components, classifiers, their validation and their promise."""
