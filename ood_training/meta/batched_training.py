@@ -21,7 +21,7 @@ from ood_training.meta.standardisation import Standardisation, fit_standardisati
 
 Rows = NDArray[np.intp]
 # What a chunk of folds may occupy: little on the processor, so that it stays in its cache.
-_CHUNK_BYTES = {"cpu": 8 << 20, "cuda": 4 << 30}
+_CHUNK_BYTES = {"cpu": 16 << 20, "cuda": 4 << 30}
 _PROGRESS_STEPS = 16
 
 
