@@ -187,11 +187,13 @@ def _check_image(image: NDArray[Any]) -> None:
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Softmax over the first axis of (C,n)."""
+    """Softmax over the first axis of (C,n), in the memory of the logits."""
     if logits.shape[1] == 0:
         return logits
-    exponentials = cv2.exp(logits - logits.max(axis=0))
-    return np.asarray(exponentials / exponentials.sum(axis=0), np.float32)
+    logits -= logits.max(axis=0)
+    cv2.exp(logits, dst=logits)
+    logits /= logits.sum(axis=0)
+    return logits
 
 
 @contextmanager

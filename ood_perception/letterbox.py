@@ -116,9 +116,31 @@ def interpolate_logits(
     """
     top, low, weight_y = _interpolation(rows, logits.shape[1], grid_shape[0])
     left, right, weight_x = _interpolation(columns, logits.shape[2], grid_shape[1])
-    upper = logits[:, top, left] * (1 - weight_x) + logits[:, top, right] * weight_x
-    lower = logits[:, low, left] * (1 - weight_x) + logits[:, low, right] * weight_x
-    return np.asarray(upper * (1 - weight_y) + lower * weight_y, np.float32)
+    width = logits.shape[2]
+    # all classes of a place side by side: one read a corner instead of one a corner and class
+    by_place = np.ascontiguousarray(logits.reshape(len(logits), -1).T)
+    across = weight_x[:, None]
+    upper = _blend(by_place, top * width + left, top * width + right, across)
+    lower = _blend(by_place, low * width + left, low * width + right, across)
+    lower -= upper
+    lower *= weight_y[:, None]
+    upper += lower
+    return np.ascontiguousarray(upper.T)
+
+
+def _blend(
+    values: NDArray[np.float32],
+    first: NDArray[np.intp],
+    second: NDArray[np.intp],
+    weight: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """(n, C): rows of ``values`` at ``first``, moved by the weight towards those at ``second``."""
+    start = values.take(first, axis=0)
+    end = values.take(second, axis=0)
+    end -= start
+    end *= weight
+    start += end
+    return start
 
 
 def _interpolation(
