@@ -6,7 +6,7 @@ import numpy as np
 
 from ood_perception.errors import OodError
 from ood_training.meta.contract import MetaFamily
-from ood_training.meta.folds import group_folds
+from ood_training.meta.folds import fold_groups, group_folds, widest_unit
 from ood_training.meta.table import ComponentTable, join_tables
 from ood_training.meta.validation import (
     INNER_FOLDS,
@@ -29,14 +29,16 @@ def fit_and_test(
     """Fit on all training rows and predict all test rows.
 
     A decision by ``keep_objects`` is chosen on predictions of the training rows out of folds by
-    sequence. Raises OodError as `check_separate`, and for one class only.
+    sequence, or by image where they have one sequence only. Raises OodError as `check_separate`,
+    and for one class only.
     """
     check_separate(training, test)
     check_both_kinds(training)
     check_both_kinds(test)
     decision = rule.given
     if rule.keep_objects is not None:
-        inner = group_folds(training.sequence, INNER_FOLDS, "sequence")
+        unit = widest_unit(training)
+        inner = group_folds(fold_groups(training, unit), INNER_FOLDS, unit)
         known = family.fit_folds(
             training.metrics, training.false_positive, inner, seed, on_progress=on_progress
         )

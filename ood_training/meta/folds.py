@@ -15,6 +15,11 @@ from ood_training.meta.table import ComponentTable
 FoldKind = Literal["sequence", "image", "loo"]
 
 
+def widest_unit(table: ComponentTable) -> FoldKind:
+    """What folds should keep together: sequences, or images where there is one sequence only."""
+    return "sequence" if len(np.unique(table.sequence)) > 1 else "image"
+
+
 def make_folds(table: ComponentTable, by: FoldKind, count: int = 10) -> list[Fold]:
     """Folds whose tested rows together are every row once; the same folds at every call.
 

@@ -19,7 +19,7 @@ from ood_training.meta.contract import MetaFamily
 from ood_training.meta.decision import choose_decision
 from ood_training.meta.families import create_family
 from ood_training.meta.figures import decision_figures, probability_figures
-from ood_training.meta.folds import FoldKind, make_folds
+from ood_training.meta.folds import make_folds, widest_unit
 from ood_training.meta.promise import PromiseRequest, make_promise
 from ood_training.meta.table import ComponentTable
 from ood_training.meta.training_checks import check_calibration, check_graph, check_table
@@ -129,7 +129,7 @@ def _candidate(
     given = _Candidate(table, rule.given, "given" if rule.given != 0.5 else "the published rule")
     if rule.keep_objects is None and not always:
         return given
-    by: FoldKind = "sequence" if len(np.unique(table.sequence)) > 1 else "image"
+    by = widest_unit(table)
     folds = make_folds(table, by)
     probability = family.fit_folds(table.metrics, table.false_positive, folds, seed, on_progress)
     if rule.keep_objects is None:
