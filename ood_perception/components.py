@@ -6,11 +6,9 @@ ids next to them. `component_metrics` is the dense form for whole probability pl
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +22,7 @@ from ood_perception.component_labels import (
     road_border_share,
 )
 from ood_perception.component_segments import ComponentSegments
-from ood_perception.pixel_statistics import PixelStatistics
+from ood_perception.pixel_statistics import PixelStatistics, ReadProbabilities, read_statistics
 from ood_perception.probability_planes import gather, most_probable
 
 __all__ = [
@@ -36,15 +34,10 @@ __all__ = [
     "component_metrics",
     "component_pixels",
     "metric_names",
+    "metrics_where_read",
     "road_border_share",
     "sparse_component_metrics",
 ]
-
-_READ_PIXELS = 16384
-"""Pixels read at a time from dense probabilities: small enough for the cache."""
-
-_MOST_THREADS = 2
-"""More would only queue for the interpreter's lock between their short operations."""
 
 _HEAT_SUFFIXES = (
     "", "_in", "_bd", "_rel", "_rel_in", "_var", "_var_in", "_var_bd", "_var_rel", "_var_rel_in",
@@ -106,20 +99,11 @@ def component_metrics(
             f"probabilities have shape {probabilities.shape} but the mask has "
             f"{pixels.labels.shape}; give (classes, height, width) of the same grid"
         )
-    statistics = PixelStatistics(len(probabilities), pixels.starts)
-
-    def read(start: int) -> None:
-        positions = pixels.positions[start : start + _READ_PIXELS]
-        statistics.add(gather(probabilities, positions), start)
-
-    reads = range(0, pixels.positions.size, _READ_PIXELS)
-    threads = min(_MOST_THREADS, cv2.getNumThreads(), len(reads) // 2)
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(read, reads))
-    else:
-        for start in reads:
-            read(start)
+    statistics = read_statistics(
+        len(probabilities),
+        pixels.starts,
+        lambda here: gather(probabilities, pixels.positions[here]),
+    )
     return _assemble(pixels, statistics, _neighbour_classes(probabilities, pixels))
 
 
@@ -147,12 +131,28 @@ def sparse_component_metrics(
     to a component outside 0..C-1, and for probabilities that are not finite.
     """
     _check_probabilities(probabilities, ndim=2, layout="(classes, pixels)")
-    num_classes = probabilities.shape[0]
     if probabilities.shape[1] != pixels.rows.size:
         raise ComponentInputError(
             f"probabilities have {probabilities.shape[1]} pixels but the components have "
             f"{pixels.rows.size}; give one column for each of pixels.rows"
         )
+    return metrics_where_read(
+        pixels, len(probabilities), lambda here: probabilities[:, here], class_map
+    )
+
+
+def metrics_where_read(
+    pixels: ComponentPixels,
+    num_classes: int,
+    read: ReadProbabilities,
+    class_map: NDArray[np.integer],
+) -> ComponentMetrics:
+    """The same metrics, the probabilities computed piece by piece while they are measured.
+
+    read: slice of the pixels -> (C, k) float32 or float64 softmax, as `sparse_component_metrics`
+        takes for all of them; called by two threads, unless OpenCV is set to one.
+    class_map, errors: as `sparse_component_metrics`.
+    """
     check_class_map(pixels, class_map)
     pair_classes = class_map.ravel()[pixels.pair_position].astype(np.intp)
     wrong = pair_classes[(pair_classes < 0) | (pair_classes >= num_classes)]
@@ -161,8 +161,7 @@ def sparse_component_metrics(
             f"the class map holds class {wrong[0]} next to a component, but there are only "
             f"{num_classes} classes; give the most probable class of every pixel"
         )
-    statistics = PixelStatistics(num_classes, pixels.starts)
-    statistics.add(probabilities, 0)
+    statistics = read_statistics(num_classes, pixels.starts, read)
     return _assemble(pixels, statistics, pair_classes)
 
 

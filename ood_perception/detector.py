@@ -8,7 +8,6 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,11 +15,12 @@ from ood_perception.backends import create_backend
 from ood_perception.bundle import Bundle
 from ood_perception.component_description import describe_components
 from ood_perception.component_labels import ComponentPixels, component_pixels
-from ood_perception.components import ComponentMetrics, sparse_component_metrics
+from ood_perception.components import ComponentMetrics, metrics_where_read
 from ood_perception.detection import Component, Detection
 from ood_perception.edge_softness import edge_softness
 from ood_perception.errors import BackendError, BundleError, ImageError
-from ood_perception.letterbox import Letterbox, interpolate_logits
+from ood_perception.grid_logits import GridLogits
+from ood_perception.letterbox import Letterbox
 from ood_perception.meta_classifier import MetaClassifier, MetaDecision
 
 _OUTPUTS = ("labels", "score", "logits")
@@ -123,13 +123,12 @@ class Detector:
         """
         pixels = component_pixels(mask)
         network = self.bundle.manifest.network
-        logits = interpolate_logits(
-            output.logits,
-            pixels.rows,
-            pixels.columns,
-            (network.grid_height, network.grid_width),
-        )
-        metrics = sparse_component_metrics(pixels, _softmax(logits), output.labels)
+        logits = GridLogits(output.logits, (network.grid_height, network.grid_width))
+
+        def read(here: slice) -> NDArray[np.float32]:
+            return logits.probabilities_at(pixels.rows[here], pixels.columns[here])
+
+        metrics = metrics_where_read(pixels, logits.num_classes, read, output.labels)
         return MeasuredComponents(pixels, metrics)
 
     def _describe(
@@ -184,16 +183,6 @@ def _check_image(image: NDArray[Any]) -> None:
             f"an image of shape {image.shape} and type {image.dtype} cannot be used: "
             "give (height, width, 3) uint8 BGR"
         )
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Softmax over the first axis of (C,n), in the memory of the logits."""
-    if logits.shape[1] == 0:
-        return logits
-    logits -= logits.max(axis=0)
-    cv2.exp(logits, dst=logits)
-    logits /= logits.sum(axis=0)
-    return logits
 
 
 @contextmanager

@@ -103,55 +103,6 @@ class Letterbox:
         )
 
 
-def interpolate_logits(
-    logits: NDArray[np.float32],
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
-    grid_shape: tuple[int, int],
-) -> NDArray[np.float32]:
-    """Logits at cells of the metrics grid, bilinear with aligned corners, as in the graph.
-
-    logits: (C,h,w) float32 at the decoder's stride; rows, columns: (n,) cells of the whole grid;
-    grid_shape: (rows, columns) of the whole grid. Returns (C,n) float32.
-    """
-    top, low, weight_y = _interpolation(rows, logits.shape[1], grid_shape[0])
-    left, right, weight_x = _interpolation(columns, logits.shape[2], grid_shape[1])
-    width = logits.shape[2]
-    # all classes of a place side by side: one read a corner instead of one a corner and class
-    by_place = np.ascontiguousarray(logits.reshape(len(logits), -1).T)
-    across = weight_x[:, None]
-    upper = _blend(by_place, top * width + left, top * width + right, across)
-    lower = _blend(by_place, low * width + left, low * width + right, across)
-    lower -= upper
-    lower *= weight_y[:, None]
-    upper += lower
-    return np.ascontiguousarray(upper.T)
-
-
-def _blend(
-    values: NDArray[np.float32],
-    first: NDArray[np.intp],
-    second: NDArray[np.intp],
-    weight: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """(n, C): rows of ``values`` at ``first``, moved by the weight towards those at ``second``."""
-    start = values.take(first, axis=0)
-    end = values.take(second, axis=0)
-    end -= start
-    end *= weight
-    start += end
-    return start
-
-
-def _interpolation(
-    cells: NDArray[np.intp], size: int, grid_size: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    position = cells * ((size - 1) / max(grid_size - 1, 1))
-    first = np.minimum(position.astype(np.intp), size - 1)
-    second = np.minimum(first + 1, size - 1)
-    return first, second, (position - first).astype(np.float32)
-
-
 def _grid_step(input_size: int, grid_size: int) -> float:
     """Network-input pixels from one grid cell's centre to the next (aligned corners)."""
     return (input_size - 1) / max(grid_size - 1, 1)

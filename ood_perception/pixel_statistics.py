@@ -7,6 +7,8 @@ not into arithmetic.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -17,8 +19,14 @@ from ood_perception.component_labels import ComponentInputError
 PROBABILITY_EPSILON = float(np.finfo(np.float32).eps)
 """Added to a probability before its logarithm in E, 2^-23 (section 6 of the specification)."""
 
+ReadProbabilities = Callable[[slice], NDArray[np.floating]]
+"""(C, k) probabilities of a slice of the pixels."""
+
 _BLOCK_PIXELS = 16384
 """Pixels handled at a time: small enough for the cache, large enough for NumPy."""
+
+_MOST_THREADS = 2
+"""More would only queue for the interpreter's lock between their short operations."""
 
 _LARGEST_PROBABILITY = 1.001
 """Rounding may lift a softmax slightly above 1; logits or percentages lie far above."""
@@ -52,16 +60,11 @@ class PixelStatistics:
             total[:, first : first + sums.shape[1]] += sums
         return total
 
-    def add(self, probabilities: NDArray[np.floating], start: int) -> None:
-        """Take in the (C, k) probabilities of the pixels start..start + k - 1, each pixel once.
+    def add(self, block: NDArray[np.floating], start: int) -> None:
+        """Take in (C, k) probabilities of the pixels start..start + k - 1, each pixel once.
 
         Raises ComponentInputError for a probability outside [0, 1], NaN included.
         """
-        for offset in range(0, probabilities.shape[1], _BLOCK_PIXELS):
-            block = probabilities[:, offset : offset + _BLOCK_PIXELS]
-            self._add_block(block, start + offset)
-
-    def _add_block(self, block: NDArray[np.floating], start: int) -> None:
         largest, second = _two_largest(block)
         self._check_range(block, largest, start)
         here = slice(start, start + block.shape[1])
@@ -97,6 +100,31 @@ class PixelStatistics:
             f"component {label} has probability {block[class_id, column]} for class {class_id}; "
             "give softmax probabilities in [0, 1] and check the network's output"
         )
+
+
+def read_statistics(
+    num_classes: int, starts: NDArray[np.intp], read: ReadProbabilities
+) -> PixelStatistics:
+    """Statistics of all pixels, read block by block; with enough of them by two threads.
+
+    starts: as of `PixelStatistics`. One thread reads where OpenCV is set to one
+    (`cv2.setNumThreads(1)`). Raises ComponentInputError as `PixelStatistics.add`.
+    """
+    statistics = PixelStatistics(num_classes, starts)
+    total = int(starts[-1])
+    blocks = [slice(at, min(at + _BLOCK_PIXELS, total)) for at in range(0, total, _BLOCK_PIXELS)]
+
+    def add(here: slice) -> None:
+        statistics.add(read(here), here.start)
+
+    threads = min(_MOST_THREADS, cv2.getNumThreads(), len(blocks) // 2)
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(add, blocks))
+    else:
+        for block in blocks:
+            add(block)
+    return statistics
 
 
 def _two_largest(

@@ -46,7 +46,7 @@ def test_a_component_without_real_probabilities_is_refused(
 ) -> None:
     probabilities = PROBABILITIES_OK.copy()
     probabilities[1, 2, 2] = value
-    monkeypatch.setattr("ood_perception.components._READ_PIXELS", 1)
+    monkeypatch.setattr("ood_perception.pixel_statistics._BLOCK_PIXELS", 1)
     with pytest.raises(ValueError, match=r"component 1 has probability .* for class 1"):
         component_metrics(probabilities, MASK_OK)
 

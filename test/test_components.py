@@ -94,7 +94,6 @@ def test_same_as_the_literal_version_on_larger_masks(share: float) -> None:
 def test_components_larger_than_one_block_are_summed_across_blocks(
     monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
-    monkeypatch.setattr("ood_perception.components._READ_PIXELS", 20)
     monkeypatch.setattr("ood_perception.pixel_statistics._BLOCK_PIXELS", 7)
     monkeypatch.setattr("cv2.getNumThreads", lambda: threads)
     mask = np.random.default_rng(5).random((30, 30)) < 0.5
@@ -103,7 +102,7 @@ def test_components_larger_than_one_block_are_summed_across_blocks(
 
 
 def test_two_threads_give_the_same_bits_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ood_perception.components._READ_PIXELS", 11)
+    monkeypatch.setattr("ood_perception.pixel_statistics._BLOCK_PIXELS", 11)
     mask = np.ones((40, 40), bool)
     probabilities = random_probabilities(14, 5, 40, 40)
     tables = []

@@ -14,7 +14,8 @@ from ood_perception.bundle import Bundle, NetworkSpec, write_bundle
 from ood_perception.components import component_metrics
 from ood_perception.detector import Detector
 from ood_perception.errors import BackendError, BundleError, ImageError
-from ood_perception.letterbox import Letterbox, interpolate_logits
+from ood_perception.grid_logits import GridLogits
+from ood_perception.letterbox import Letterbox
 
 NETWORK = NetworkSpec(
     file="n.onnx", input_height=64, input_width=128, grid_height=32, grid_width=64
@@ -66,7 +67,7 @@ def test_sparse_metrics_equal_the_dense_ones_on_the_grid(detector: Detector) -> 
     mask = output.score >= 0.7
     sparse = detector.measure(output, mask).metrics
     rows, columns = (grid.ravel() for grid in np.indices((32, 64)))
-    logits = interpolate_logits(output.logits, rows, columns, (32, 64)).astype(np.float64)
+    logits = GridLogits(output.logits, (32, 64)).at(rows, columns).astype(np.float64)
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=0)
     dense = component_metrics(probabilities.reshape(3, 32, 64).astype(np.float32), mask)
     np.testing.assert_allclose(sparse.values, dense.values, atol=1e-5)
@@ -78,7 +79,7 @@ def test_interpolated_logits_give_the_score_of_the_graph(detector: Detector) -> 
     image = rng.integers(0, 256, (64, 128, 3), np.uint8)
     output = detector.run_network(image)
     rows, columns = (grid.ravel() for grid in np.indices((32, 64)))
-    logits = interpolate_logits(output.logits, rows, columns, (32, 64)).astype(np.float64)
+    logits = GridLogits(output.logits, (32, 64)).at(rows, columns).astype(np.float64)
     p = np.exp(logits - logits.max(axis=0))
     p /= p.sum(axis=0)
     entropy = -(p * np.log(p)).sum(axis=0) / np.log(3)

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from threading import Lock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ood_perception.errors import OodError
+from ood_training.meta.core_chunks import map_on_cores
 from ood_training.meta.stacked_networks import StackedNetworks
 from ood_training.meta.standardisation import Standardisation, fit_standardisation
 
@@ -85,16 +87,14 @@ def train_networks(
     # float32 keeps its digits when the table as a whole is centred; each fold's scaler comes on top
     table = torch.from_numpy(whole(metrics).astype(np.float32)).to(device)
     goal = torch.from_numpy(targets.astype(np.float32)).to(device)
-    # networks with more steps first: those that still train are always the first ones of a chunk
-    order = sorted(range(len(folds)), key=lambda fold: -len(folds[fold]))
-    size = _chunk_size((metrics.shape[1], *hidden, 1), settings.batch_size, device)
+    widths = (metrics.shape[1], *hidden, 1)
     per_epoch = [len(rows) // settings.batch_size for rows in folds]
     progress = _Progress(settings.epochs * sum(per_epoch), on_progress)
-    for start in range(0, len(order), size):
-        chunk = order[start : start + size]
+
+    def train(chunk: list[int]) -> list[tuple[int, TrainedNetwork]]:
         scalers = [fit_standardisation(metrics[folds[fold]]) for fold in chunk]
         networks = StackedNetworks(
-            (metrics.shape[1], *hidden, 1),
+            widths,
             [_after(whole, scaler) for scaler in scalers],
             seed,
             settings.learning_rate,
@@ -111,8 +111,17 @@ def train_networks(
                 goal.index_select(0, rows).view(active, settings.batch_size, 1),
             )
             progress.advance(active)
-        for place, (fold, scaler) in enumerate(zip(chunk, scalers, strict=True)):
-            yield fold, TrainedNetwork(scaler, *networks.parameters_of(place))
+        trained = zip(scalers, networks.parameters(), strict=True)
+        return [
+            (fold, TrainedNetwork(scaler, *parameters))
+            for fold, (scaler, parameters) in zip(chunk, trained, strict=True)
+        ]
+
+    # networks with more steps first: those that still train are always the first ones of a chunk
+    order = sorted(range(len(folds)), key=lambda fold: -len(folds[fold]))
+    most = _chunk_size(widths, settings.batch_size, device)
+    for finished in map_on_cores(train, order, most, one_core=device != "cpu"):
+        yield from finished
 
 
 def _after(first: Standardisation, wanted: Standardisation) -> Standardisation:
@@ -158,8 +167,11 @@ class _Progress:
     def __init__(self, total: int, tell: Callable[[int, int], None] | None) -> None:
         self._total, self._tell, self._done, self._calls = total, tell, 0, 0
 
+        self._lock = Lock()
+
     def advance(self, steps: int) -> None:
-        self._done += steps
-        self._calls += 1
-        if self._tell and (self._calls % _PROGRESS_STEPS == 0 or self._done == self._total):
-            self._tell(self._done, self._total)
+        with self._lock:
+            self._done += steps
+            self._calls += 1
+            if self._tell and (self._calls % _PROGRESS_STEPS == 0 or self._done == self._total):
+                self._tell(self._done, self._total)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ood_training.meta.batched_training import TrainedNetwork
 
-SEGMENTS = 16
+SEGMENTS = 8
 """Of the line in the vehicle's graph: a metric's part is then wrong by some thousandths of the
-largest one, and a hundred components take a few milliseconds."""
+component's largest one."""
 
 NO_CHANGE = 1e-300
 """Keeps 0 / 0 away where a unit's input stands still. Its derivative is then 0; it never counts,

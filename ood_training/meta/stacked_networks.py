@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -37,53 +37,60 @@ class StackedNetworks:
         widths: of the input, the hidden layers and the output, which is 1.
         """
         generator = torch.Generator().manual_seed(seed)
-        self._weights: list[Tensor] = []
-        self._biases: list[Tensor] = []
+        first: list[Tensor] = []
         for fan_in, fan_out in pairwise(widths):
             # PyTorch's own initialisation of a linear layer: uniform within 1 / sqrt(inputs)
-            for shape, layers in (((fan_in,), self._weights), ((1,), self._biases)):
-                first = torch.rand((1, *shape, fan_out), generator=generator) * 2 - 1
-                stacked = (first / fan_in**0.5).repeat(len(scalers), 1, 1)
-                layers.append(stacked.to(device))
+            for rows in (fan_in, 1):
+                values = torch.rand((1, rows, fan_out), generator=generator) * 2 - 1
+                first.append((values / fan_in**0.5).repeat(len(scalers), 1, 1).to(device))
         scale = np.stack([one.inverse_scale for one in scalers])[:, None]
         shift = -np.stack([one.mean for one in scalers])[:, None] * scale
         self._scale = torch.from_numpy(scale.astype(np.float32)).to(device)
         self._shift = torch.from_numpy(shift.astype(np.float32)).to(device)
         self._count = len(scalers)
-        self._trained = [torch.nn.Parameter(one) for one in self._weights + self._biases]
-        # Adam works on every number for itself, so stacked networks do not meet in it
+        self._finished = first
+        # one parameter: Adam works on every number for itself, so stacked networks do not meet in
+        # it, and with many small ones it would do little but administer them
+        self._trained = _with_gradient(_flat(first))
         self._adam = torch.optim.Adam(
-            self._trained, lr=learning_rate, weight_decay=weight_decay, fused=True
+            [self._trained], lr=learning_rate, weight_decay=weight_decay, fused=True
         )
 
     def keep_training(self, count: int) -> None:
         """From now on steps are of the first ``count`` networks alone; the others are finished."""
         if count == self._count:
             return
+        self._keep_finished()
+
+        def shortened(values: Tensor) -> Tensor:
+            return _flat([part[:count] for part in self._parts(values)])
+
+        state = self._adam.state.pop(self._trained, {})
+        self._trained = _with_gradient(shortened(self._trained.detach()))
+        self._adam.param_groups[0]["params"] = [self._trained]
+        if state:
+            self._adam.state[self._trained] = {
+                name: value if value.dim() == 0 else shortened(value)
+                for name, value in state.items()
+            }
         self._count = count
-        shorter = [torch.nn.Parameter(one.detach()[:count]) for one in self._trained]
-        state = self._adam.state
-        for old, new in zip(self._trained, shorter, strict=True):
-            kept = {name: value if value.dim() == 0 else value[:count]
-                    for name, value in state.pop(old).items()}  # fmt: skip
-            state[new] = kept
-        self._adam.param_groups[0]["params"] = self._trained = shorter
 
     @torch.no_grad()
     def step(self, metrics: Tensor, targets: Tensor) -> None:
         """One step of Adam: (F, B, M) float32 rows and (F, B, 1) targets."""
-        layers = len(self._weights)
-        weights, biases = self._trained[:layers], self._trained[layers:]
+        assert self._trained.grad is not None
+        parts, gradients = self._parts(self._trained), self._parts(self._trained.grad)
+        weights, biases = parts[::2], parts[1::2]
         scale, shift = self._scale[: self._count], self._shift[: self._count]
         inputs = [torch.addcmul(shift, metrics, scale)]
-        for layer in range(layers - 1):
-            inputs.append(torch.baddbmm(biases[layer], inputs[-1], weights[layer]).relu_())
+        for weight, bias in zip(weights[:-1], biases, strict=False):
+            inputs.append(torch.baddbmm(bias, inputs[-1], weight).relu_())
         log_odds = torch.baddbmm(biases[-1], inputs[-1], weights[-1])
         # the derivative of the mean cross-entropy of each network's batch
         gradient = log_odds.sigmoid_().sub_(targets).div_(targets.shape[1])
-        for layer in reversed(range(layers)):
-            _into_gradient(weights[layer], torch.bmm, inputs[layer].transpose(1, 2), gradient)
-            _into_gradient(biases[layer], torch.sum, gradient, 1, True)
+        for layer in reversed(range(len(weights))):
+            torch.bmm(inputs[layer].transpose(1, 2), gradient, out=gradients[2 * layer])
+            torch.sum(gradient, 1, True, out=gradients[2 * layer + 1])
             if layer:
                 # laid out anew: products with a transposed right side are a third slower
                 back = weights[layer].transpose(1, 2).contiguous()
@@ -96,16 +103,34 @@ class StackedNetworks:
                 )
         self._adam.step()
 
-    def parameters_of(self, place: int) -> tuple[Arrays, Arrays]:
-        """Weights (in, out) and biases (out,) of each layer of one network, float64."""
-        weights = tuple(one[place].double().cpu().numpy() for one in self._weights)
-        biases = tuple(one[place, 0].double().cpu().numpy() for one in self._biases)
-        return weights, biases
+    def parameters(self) -> list[tuple[Arrays, Arrays]]:
+        """Weights (in, out) and biases (out,) of each layer, float64, of each network."""
+        self._keep_finished()
+        parts = [one.double().cpu().numpy() for one in self._finished]
+        return [
+            (tuple(one[place] for one in parts[::2]), tuple(one[place, 0] for one in parts[1::2]))
+            for place in range(len(self._scale))
+        ]
+
+    def _parts(self, flat: Tensor) -> list[Tensor]:
+        """(F, in, out) weights and (F, 1, out) biases of each layer in turn, of what still trains.
+
+        They are views of the flat tensor.
+        """
+        shapes = [(self._count, *one.shape[1:]) for one in self._finished]
+        values = torch.split(flat.detach(), [math.prod(shape) for shape in shapes])
+        return [value.view(shape) for value, shape in zip(values, shapes, strict=True)]
+
+    def _keep_finished(self) -> None:
+        for kept, part in zip(self._finished, self._parts(self._trained), strict=True):
+            kept[: self._count] = part
 
 
-def _into_gradient(parameter: Tensor, operation: Callable[..., Tensor], *arguments: Any) -> None:
-    """Write an operation's result into the parameter's gradient, in the memory of the last step."""
-    if parameter.grad is None:
-        parameter.grad = operation(*arguments)
-    else:
-        operation(*arguments, out=parameter.grad)
+def _flat(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat([part.flatten() for part in parts])
+
+
+def _with_gradient(values: Tensor) -> torch.nn.Parameter:
+    parameter = torch.nn.Parameter(values)
+    parameter.grad = torch.zeros_like(values)
+    return parameter
