@@ -22,15 +22,19 @@ endif
 ifdef BUNDLE
 export BUNDLE
 endif
+ifdef FRAMES_FROM
+export FRAMES_FROM
+endif
 
-.PHONY: help setup setup-runtime test demo bench lint format clean distclean
+.PHONY: help setup setup-runtime test demo bench soak lint format clean distclean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
-	@echo "  with VIDEO=file BUNDLE=folder OUT=folder for demo, PYTEST_ARGS=... for test, PYTHON=python3.x"
+	@echo "  with VIDEO=file BUNDLE=folder OUT=folder for demo, PYTEST_ARGS=... for test,"
+	@echo "  BENCH_ARGS=... for bench, SOAK_ARGS=... for soak, PYTHON=python3.x"
 
-setup: ## virtual environment, all packages (PyTorch too), messages
-	@$(SET_UP) runtime ros messages training test
+setup: ## virtual environment, all packages (PyTorch, TensorRT for RTX too), messages
+	@$(SET_UP) runtime ros messages training tensorrt test
 
 setup-runtime: ## the same without training and tests: what the node needs
 	@$(SET_UP) runtime ros messages
@@ -42,12 +46,11 @@ demo: setup-runtime ## a drive through the node, results in demo_output/
 	@$(IN_ROS) python -m ood_perception.ros.demo --out "$$OUT" \
 	  $${VIDEO:+--video "$$VIDEO"} $${BUNDLE:+--bundle "$$BUNDLE"}
 
-bench: setup-runtime ## ratios: component metrics, loss, leave-one-out; each model in models/
-	@$(IN_ROS) python benchmarks/bench_components.py; python benchmarks/bench_loss.py; \
-	python benchmarks/bench_leave_one_out.py; python benchmarks/bench_second_look.py; \
-	for bundle in models/*/manifest.*; do \
-	  if [ -f "$$bundle" ]; then ood benchmark --bundle "$$(dirname "$$bundle")"; fi; \
-	done
+bench: setup ## every benchmark as ratios, written to docs/performance.md
+	@$(IN_ROS) python benchmarks/run_all.py $(BENCH_ARGS)
+
+soak: setup-runtime ## 10,000 changing frames: does memory stay? FRAMES_FROM=folder for real ones
+	@$(IN_ROS) python benchmarks/soak.py $${FRAMES_FROM:+--folder "$$FRAMES_FROM"} $(SOAK_ARGS)
 
 lint: setup ## ruff and mypy
 	@.venv/bin/python -m ruff check .

@@ -11,10 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -22,6 +18,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from outcome import claim, write_outcome, write_skipped
+from worker import Worker, serve
+
+from ood_perception.command_line import progress_bar
 
 COMPONENTS, METRICS, UNITS = 2000, 61, 75
 EPOCHS, BATCH = 50, 128
@@ -74,55 +74,24 @@ def batched(fits: int) -> NDArray[np.float64]:
     return NetworkFamily().fit_folds(*random_table(), folds)[:fits]
 
 
-def serve(name: str, threads: int) -> None:
+def serve_way(name: str, threads: int) -> None:
     """Answer each number of fits on stdin with the seconds that they took and their accuracy."""
     import torch
 
     torch.set_num_threads(threads)
     way = {"one_by_one": one_by_one, "batched": batched}[name]
     way(1)  # fetches memory and the optimiser's modules
-    print("ready", flush=True)
     _, false_positive = random_table()
-    for line in sys.stdin:
-        fits = int(line)
+
+    def answer(request: str) -> dict[str, float]:
+        fits = int(request)
         started = perf_counter()
         probability = way(fits)
         seconds = perf_counter() - started
         right = float(np.mean((probability > 0.5) == false_positive[:fits]))
-        print(json.dumps({"s": seconds, "right": right}), flush=True)
+        return {"s": seconds, "right": right}
 
-
-class Worker:
-    """One way in a process of its own."""
-
-    def __init__(self, name: str, threads: int) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, "--serve", name, "--threads", str(threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
-        )
-        self.answer()
-
-    def answer(self) -> str:
-        assert self.process.stdout is not None
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise SystemExit("bench_leave_one_out: a process ended early, see above")
-        return answer
-
-    def run(self, fits: int) -> dict[str, float]:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{fits}\n")
-        self.process.stdin.flush()
-        result: dict[str, float] = json.loads(self.answer())
-        return result
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+    serve(answer)
 
 
 def measure(runs: int, fits: int, threads: int) -> dict[str, Any]:
@@ -130,13 +99,16 @@ def measure(runs: int, fits: int, threads: int) -> dict[str, Any]:
     # the batched way gets as many as make a sample of about the same time
     # several chunks of folds, as all the fits have: one that is nearly empty would count too much
     sample = {"one_by_one": fits, "batched": 60 * fits}
-    workers = {name: Worker(name, threads) for name in sample}
     answers: dict[str, list[dict[str, float]]] = {name: [] for name in sample}
-    for _ in range(runs):
-        for name, worker in workers.items():
-            answers[name].append(worker.run(sample[name]))
-    for worker in workers.values():
-        worker.close()
+    with (
+        Worker(__file__, "one_by_one", threads) as one,
+        Worker(__file__, "batched", threads) as many,
+        progress_bar() as bar,
+    ):
+        workers = {"one_by_one": one, "batched": many}
+        for _ in bar.track(range(runs), description="leave-one-out"):
+            for name, worker in workers.items():
+                answers[name].append(worker.run(str(sample[name])))
     result: dict[str, Any] = {"threads": threads, "least_speedup": LEAST_SPEEDUP}
     for name, rows in answers.items():
         result[f"{name}_sampled_fits"] = sample[name]
@@ -154,12 +126,14 @@ def main() -> None:
     parser.add_argument("--serve", choices=("one_by_one", "batched"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        serve(arguments.serve, arguments.threads)
+        serve_way(arguments.serve, arguments.threads)
         return
     if min(arguments.runs, arguments.fits, arguments.threads) < 1:
         parser.error("--runs, --fits and --threads must be at least 1")
     if importlib.util.find_spec("torch") is None:
-        print("leave-one-out: left out, PyTorch is not installed (make setup)")
+        reason = "PyTorch is not installed (make setup)"
+        print(f"leave-one-out: left out, {reason}")
+        write_skipped(arguments.json, reason)
         return
     result = measure(arguments.runs, arguments.fits, arguments.threads)
     print(
@@ -172,10 +146,9 @@ def main() -> None:
             f"a run; right in {100 * result[f'{name}_right']:.0f}% of them"
         )
     print(f"  {result['speedup']:.1f} times faster (wanted: at least {LEAST_SPEEDUP:.0f})")
-    if arguments.json:
-        temporary = arguments.json.with_name(f"{arguments.json.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(result, indent=2) + "\n")
-        temporary.replace(arguments.json)
+    what = f"leave-one-out of the meta network, {COMPONENTS} components: one by one / batched, time"
+    claims = [claim(what, result["speedup"], at_least=LEAST_SPEEDUP)]
+    write_outcome(arguments.json, result, claims, arguments.threads)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
-import os
-import resource
-import subprocess
-import sys
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
+
+from outcome import claim, write_outcome, write_skipped
+from worker import Worker, serve
+
+from ood_perception.command_line import progress_bar
+from ood_perception.process_memory import peak_bytes, resident_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,7 +68,7 @@ def random_batch() -> tuple[Tensor, Tensor]:
     return logits.requires_grad_(), labels
 
 
-def serve(name: str, threads: int) -> None:
+def serve_way(name: str, threads: int) -> None:
     """Answer each line on stdin with the seconds, the loss and the peak of memory of one run."""
     import torch
 
@@ -75,62 +76,32 @@ def serve(name: str, threads: int) -> None:
     construction = {"published": published, "ours": ours}[name]
     logits, labels = random_batch()
     baseline = resident_bytes()
-    for _ in sys.stdin:
+
+    def answer(_: str) -> dict[str, float]:
         logits.grad = None
         started = perf_counter()
         loss = construction(logits, labels)
         loss.backward()
         seconds = perf_counter() - started
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - baseline
-        print(json.dumps({"s": seconds, "loss": loss.item(), "bytes": peak}), flush=True)
+        return {"s": seconds, "loss": loss.item(), "bytes": peak_bytes() - baseline}
 
-
-def resident_bytes() -> int:
-    """Memory that this process holds now (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
-
-
-class Worker:
-    """A process with one construction; this one stays small, so that no memory is inherited."""
-
-    def __init__(self, name: str, threads: int) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, "--serve", name, "--threads", str(threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
-        )
-
-    def run(self) -> dict[str, float]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise SystemExit("bench_loss: a process ended early, see above")
-        result: dict[str, float] = json.loads(answer)
-        return result
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+    serve(answer)
 
 
 def measure(runs: int, threads: int) -> dict[str, Any]:
     """Median seconds, peak of memory and loss of both, and their ratios."""
-    workers = {name: Worker(name, threads) for name in ("published", "ours")}
-    answers: dict[str, list[dict[str, float]]] = {name: [] for name in workers}
-    for run in range(runs + 1):
-        for name, worker in workers.items():
-            answer = worker.run()
-            if run > 0:  # the first one fetches memory and starts threads
-                answers[name].append(answer)
-    for worker in workers.values():
-        worker.close()
+    answers: dict[str, list[dict[str, float]]] = {"published": [], "ours": []}
+    with (
+        Worker(__file__, "published", threads) as published,
+        Worker(__file__, "ours", threads) as ours,
+        progress_bar() as bar,
+    ):
+        workers = {"published": published, "ours": ours}
+        for run in bar.track(range(runs + 1), description="loss"):
+            for name, worker in workers.items():
+                answer = worker.run()
+                if run > 0:  # the first one fetches memory and starts threads
+                    answers[name].append(answer)
     result: dict[str, Any] = {}
     for name, rows in answers.items():
         result[f"{name}_s"] = median(row["s"] for row in rows)
@@ -152,12 +123,14 @@ def main() -> None:
     parser.add_argument("--serve", choices=("published", "ours"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        serve(arguments.serve, arguments.threads)
+        serve_way(arguments.serve, arguments.threads)
         return
     if arguments.runs < 1 or arguments.threads < 1:
         parser.error("--runs and --threads must be at least 1")
     if importlib.util.find_spec("torch") is None:
-        print("loss: left out, PyTorch is not installed (make setup)")
+        reason = "PyTorch is not installed (make setup)"
+        print(f"loss: left out, {reason}")
+        write_skipped(arguments.json, reason)
         return
     result = measure(arguments.runs, arguments.threads)
     print(
@@ -173,10 +146,16 @@ def main() -> None:
         f"  {result['speedup']:.1f} times faster (at least {LEAST_SPEEDUP:.0f}), "
         f"{result['memory_ratio']:.2f} of the memory (at most {LARGEST_MEMORY_RATIO})"
     )
-    if arguments.json:
-        temporary = arguments.json.with_name(f"{arguments.json.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(result, indent=2) + "\n")
-        temporary.replace(arguments.json)
+    what = f"training loss, forward and backward on {IMAGES}x{CLASSES}x{SIDE}x{SIDE}"
+    claims = [
+        claim(f"{what}: published / ours, time", result["speedup"], at_least=LEAST_SPEEDUP),
+        claim(
+            f"{what}: ours / published, memory",
+            result["memory_ratio"],
+            at_most=LARGEST_MEMORY_RATIO,
+        ),
+    ]
+    write_outcome(arguments.json, result, claims, arguments.threads)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,11 @@ class CameraPipeline:
             self._check_health(image)
         with _timed(seconds, "detect"):
             detection = self.detector.detect(image)
+        if detection.left_out:
+            notes.append(
+                f"{detection.left_out} anomalous components left out, all smaller than the "
+                f"{len(detection.components)} that were looked at"
+            )
         with _timed(seconds, "place"):
             camera = self._fit_camera(camera, image, notes)
             placements = self._place(detection, detection.kept, camera, mounting)

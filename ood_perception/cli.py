@@ -10,7 +10,13 @@ from typing import Annotated, Optional
 import typer
 
 from ood_perception.command_line import one_line_errors
-from ood_perception.commands import bag_commands, detect_commands, generate_command
+from ood_perception.commands import (
+    bag_commands,
+    benchmark_command,
+    compile_command,
+    detect_commands,
+    generate_command,
+)
 from ood_perception.errors import OodError
 
 app = typer.Typer(
@@ -20,7 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 detect_commands.register(app)
+benchmark_command.register(app)
 bag_commands.register(app)
+compile_command.register(app)
 generate_command.register(app)
 
 TRAINING_VERBS = {
@@ -30,6 +38,7 @@ TRAINING_VERBS = {
     "evaluate": "Measure a bundle, a checkpoint or score maps on labelled images.",
     "meta": "Build, train, evaluate and explain the meta classifier of a bundle.",
     "export": "Turn a checkpoint into a bundle.",
+    "quantize": "Turn a bundle's network into 8-bit integers, calibrated on real images.",
 }
 _TRAINING_MODULES = ("torch", "segmentation_models_pytorch", "sklearn", "onnx")
 

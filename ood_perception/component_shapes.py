@@ -1,4 +1,7 @@
-"""Where components lie in the camera image: bounding box, contour, lower edge."""
+"""Where components lie in the camera image: bounding boxes, contours, lower edges.
+
+All components are worked on at once; only the handing out of each one's part is a loop.
+"""
 
 from __future__ import annotations
 
@@ -13,70 +16,72 @@ from ood_perception.detection import Region
 from ood_perception.letterbox import Letterbox
 
 
-class ComponentShape(NamedTuple):
-    """One component in full-image pixels; fields as in `detection.Component`.
+class ComponentShapes(NamedTuple):
+    """All components of one image in full-image pixels, in the order of their labels.
 
-    lowest_cells: (k, 2) intp (row, column), the grid cells of the lower edge, column by column.
+    regions, contours, lower_edges: one a component; as the fields of `detection.Component`.
+    lowest_cells: (m, 2) intp (row, column), the grid cells of all lower edges, component after
+        component, each column by column.
+    edge_ends: (count - 1,) intp, where in them each component but the last ends.
     """
 
-    region: Region
-    contour: NDArray[np.int32]
-    lower_edge: NDArray[np.float64]
+    regions: list[Region]
+    contours: list[NDArray[np.int32]]
+    lower_edges: list[NDArray[np.float64]]
     lowest_cells: NDArray[np.intp]
+    edge_ends: NDArray[np.intp]
 
 
-def component_shapes(pixels: ComponentPixels, letterbox: Letterbox) -> list[ComponentShape]:
-    """The shapes of all components, in the order of their labels."""
-    lowest = _lowest_cells(pixels)
-    contours = _outer_contours(pixels, letterbox)
-    return [
-        ComponentShape(
-            _region(box, letterbox), contours[k], _lower_edge(lowest[k], letterbox), lowest[k]
-        )
-        for k, box in enumerate(bounding_boxes(pixels))
-    ]
+def component_shapes(pixels: ComponentPixels, letterbox: Letterbox) -> ComponentShapes:
+    """The shapes of all components, of which there is at least one."""
+    cells, ends = _lowest_cells(pixels)
+    # of each column the middle's x and the lower border's y
+    edges = np.stack(
+        [letterbox.image_x(cells[:, 1] + 0.5), letterbox.image_y(cells[:, 0] + 1.0)], axis=1
+    )
+    return ComponentShapes(
+        _regions(bounding_boxes(pixels), letterbox),
+        _outer_contours(pixels, letterbox),
+        np.split(edges, ends),
+        cells,
+        ends,
+    )
 
 
-def _region(box: NDArray[np.intp], letterbox: Letterbox) -> Region:
-    left, top, width, height = box
-    x = np.rint(letterbox.image_x(np.array([left, left + width]))).astype(int)
-    y = np.rint(letterbox.image_y(np.array([top, top + height]))).astype(int)
-    x0 = min(int(x[0]), letterbox.image_width - 1)
-    y0 = min(int(y[0]), letterbox.image_height - 1)
-    return Region(x0, y0, max(int(x[1]) - x0, 1), max(int(y[1]) - y0, 1))
+def _regions(boxes: NDArray[np.intp], letterbox: Letterbox) -> list[Region]:
+    left, top, width, height = boxes.T
+    x, right = np.rint(letterbox.image_x(np.stack([left, left + width]))).astype(int)
+    y, bottom = np.rint(letterbox.image_y(np.stack([top, top + height]))).astype(int)
+    x = np.minimum(x, letterbox.image_width - 1)
+    y = np.minimum(y, letterbox.image_height - 1)
+    sizes = np.maximum([right - x, bottom - y], 1)
+    return [Region(*box) for box in np.stack([x, y, *sizes], axis=1).tolist()]
 
 
-def _lowest_cells(pixels: ComponentPixels) -> list[NDArray[np.intp]]:
-    """For each component, (k, 2) intp: row and column of the lowest cell in each of its columns."""
+def _lowest_cells(pixels: ComponentPixels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Row and column of the lowest cell in each column of each component; ends of all but one."""
     grid_width = pixels.labels.shape[1]
-    keys = pixels.component * grid_width + pixels.columns
+    keys = pixels.component * np.intp(grid_width) + pixels.columns
     order = np.lexsort((pixels.rows, keys))
     keys = keys[order]
     is_last = np.append(keys[1:] != keys[:-1], True)
     lowest = order[is_last]
     cells = np.stack([pixels.rows[lowest], pixels.columns[lowest]], axis=1).astype(np.intp)
     ends = np.cumsum(np.bincount(pixels.component[lowest], minlength=pixels.count))
-    return np.split(cells, ends[:-1])
-
-
-def _lower_edge(cells: NDArray[np.intp], letterbox: Letterbox) -> NDArray[np.float64]:
-    """(k, 2) float64: x of each column's middle, y of its lower border."""
-    x = letterbox.image_x(cells[:, 1] + 0.5)
-    y = letterbox.image_y(cells[:, 0] + 1.0)
-    return np.stack([x, y], axis=1)
+    return cells, ends[:-1]
 
 
 def _outer_contours(pixels: ComponentPixels, letterbox: Letterbox) -> list[NDArray[np.int32]]:
     """For each component, (k, 2) int32 (x, y): its outermost contour, through cell centres."""
     mask = (pixels.labels > 0).astype(np.uint8)
     found, hierarchy = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    outlines: dict[int, NDArray[np.int32]] = {}
-    for contour, links in zip(found, hierarchy[0] if hierarchy is not None else (), strict=True):
-        if links[3] >= 0:
-            continue  # the rim of a hole, traced along the pixels of the component around it
-        points = contour.reshape(-1, 2)
-        label = int(pixels.labels[points[0, 1], points[0, 0]])
-        x = np.minimum(letterbox.image_x(points[:, 0] + 0.5), letterbox.image_width - 1)
-        y = np.minimum(letterbox.image_y(points[:, 1] + 0.5), letterbox.image_height - 1)
-        outlines[label] = np.stack([x, y], axis=1).astype(np.int32)
-    return [outlines[k + 1] for k in range(pixels.count)]
+    # one with a parent is the rim of a hole, traced along the pixels of the component around it
+    outlines = [outline for outline, links in zip(found, hierarchy[0], strict=True) if links[3] < 0]
+    points = np.concatenate(outlines).reshape(-1, 2)
+    x = np.minimum(letterbox.image_x(points[:, 0] + 0.5), letterbox.image_width - 1)
+    y = np.minimum(letterbox.image_y(points[:, 1] + 0.5), letterbox.image_height - 1)
+    ends = np.cumsum([len(outline) for outline in outlines])
+    parts = np.split(np.stack([x, y], axis=1).astype(np.int32), ends[:-1])
+    first = points[np.append(0, ends[:-1])]
+    order = np.argsort(pixels.labels[first[:, 1], first[:, 0]])
+    return [parts[k] for k in order]

@@ -75,7 +75,10 @@ class Detection:
     component_labels: (h, w) int32, 0 background, 1..n the components in raster order.
     components: the n components, kept and rejected ones.
     letterbox: where the grid lies in the image; None when the grid is the image itself.
-    stage_seconds: time spent in each stage, by its name.
+    stage_seconds: time spent in each stage, by its name; of images that were detected together,
+        preprocess and network are the time of all of them.
+    left_out: how many further components there were, all smaller than these; not 0 only in a frame
+        with more of them than the detector was told to look at.
     """
 
     image_size: tuple[int, int]
@@ -85,6 +88,7 @@ class Detection:
     components: tuple[Component, ...]
     letterbox: Letterbox | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    left_out: int = 0
 
     @property
     def kept(self) -> tuple[Component, ...]:

@@ -13,11 +13,11 @@ from itertools import pairwise
 from math import ceil
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ood_perception.bundle import Manifest, NetworkSpec
 from ood_perception.component_description import describe_components
-from ood_perception.component_labels import ComponentPixels, component_pixels
+from ood_perception.component_labels import component_pixels
+from ood_perception.component_selection import select_components
 from ood_perception.detection import Component, Detection, Region
 from ood_perception.errors import OodError
 from ood_perception.letterbox import Letterbox
@@ -95,21 +95,11 @@ def _regions_of_class(
     road_classes: Sequence[int],
     letterbox: Letterbox,
     min_area_px: float,
-) -> list[Component]:
+) -> tuple[Component, ...]:
     cell_area_px = float(np.prod(letterbox.cell_size_px))
-    pixels = _large_components(detection.labels == class_id, min_area_px / cell_area_px)
-    described = describe_components(
-        pixels, letterbox, detection.score, detection.labels, road_classes
-    )
-    return [component for component, _ in described]
-
-
-def _large_components(mask: NDArray[np.bool_], min_cells: float) -> ComponentPixels:
-    pixels = component_pixels(mask)
-    is_large = pixels.areas >= min_cells
-    if is_large.all():
-        return pixels
-    return component_pixels(np.append(False, is_large)[pixels.labels])
+    pixels = component_pixels(detection.labels == class_id)
+    pixels = select_components(pixels, pixels.areas >= min_area_px / cell_area_px)
+    return describe_components(pixels, letterbox, detection.score, detection.labels, road_classes)
 
 
 def _strips(whole: Component, width_px: float) -> tuple[Component, ...]:

@@ -43,12 +43,16 @@ class NetworkSpec(FileSpec):
     The camera image is scaled into (input_height, input_width) with its aspect kept, at the top
     left; what remains is padded. Metrics are computed on (grid_height, grid_width), onto which
     the logits are brought bilinearly with aligned corners.
+
+    precision: what the graph computes its convolutions in; ``int8`` stands in the graph itself, as
+    QuantizeLinear and DequantizeLinear.
     """
 
     input_height: Pixels
     input_width: Pixels
     grid_height: Pixels
     grid_width: Pixels
+    precision: Literal["fp32", "int8"] = "fp32"
 
 
 class ScoreSpec(_Strict):

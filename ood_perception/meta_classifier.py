@@ -51,7 +51,14 @@ class MetaClassifier:
                 "`ood meta train`"
             )
         _check_score(bundle, spec)
-        self._graph = create_backend(backend, bundle.meta_classifier_onnx, spec.file)
+        path = str(bundle.folder / spec.file)
+        graph = bundle.meta_classifier_onnx
+        self._graph = create_backend(backend, graph, path, full_precision=True)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """What its graph really runs on, in words; nothing where there is no graph."""
+        return () if self._graph is None else (self._graph.device,)
 
     def decide(self, values: NDArray[np.float64]) -> MetaDecision:
         """Decide on n components by their (n, M) metrics in the order of `names`."""
@@ -70,14 +77,22 @@ class MetaClassifier:
 
     def reasons(
         self, values: NDArray[np.float64], contributions: NDArray[np.float64], top: int = 3
-    ) -> tuple[Reason, ...]:
-        """The `top` metrics of one component, (M,) and (M,), by falling |contribution|."""
-        order = np.argsort(-np.abs(contributions), kind="stable")[:top]
-        return tuple(
-            Reason(self.names[i], float(values[i]), float(contributions[i]))
-            for i in order
-            if contributions[i] != 0
+    ) -> list[tuple[Reason, ...]]:
+        """For each of n components the `top` metrics by falling |contribution|, both (n, M)."""
+        order = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :top]
+        columns = (
+            order.tolist(),
+            np.take_along_axis(values, order, axis=1).tolist(),
+            np.take_along_axis(contributions, order, axis=1).tolist(),
         )
+        return [
+            tuple(
+                Reason(self.names[metric], value, part)
+                for metric, value, part in zip(*row, strict=True)
+                if part != 0
+            )
+            for row in zip(*columns, strict=True)
+        ]
 
 
 def _check_score(bundle: Bundle, spec: MetaClassifierSpec) -> None:

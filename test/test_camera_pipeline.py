@@ -54,6 +54,16 @@ def run(pipeline, frames, model=None, mount=None, start=0):
     ]
 
 
+def test_components_that_were_left_out_are_told():
+    detector = FakeDetector(board())
+    detector.seen = replace(detector.seen, left_out=7)
+    (scene,) = run(CameraPipeline(detector), 1, camera(), mounting())
+    assert scene.notes == (
+        "7 anomalous components left out, all smaller than the 1 that were looked at",
+    )
+    assert len(scene.obstacles) == 1
+
+
 def test_a_kept_component_becomes_a_placed_confirmed_obstacle():
     detector = FakeDetector(board(), board(20, 3, label=2, kept=False))
     scenes = run(CameraPipeline(detector), 3, camera(), mounting())

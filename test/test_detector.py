@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from color_bundle import BLUE, GREEN, GREY, color_image, color_network, write_co
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ood_perception.backends.onnxruntime import OnnxRuntimeBackend
 from ood_perception.bundle import Bundle, NetworkSpec, write_bundle
 from ood_perception.components import component_metrics
 from ood_perception.detector import Detector
@@ -120,12 +122,50 @@ def test_a_component_in_the_hole_of_another_has_its_own_contour(detector: Detect
 def test_scores_that_are_no_numbers_are_a_failure_and_never_a_clear_road(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    run = OnnxRuntimeBackend.run
+
+    def broken(self: OnnxRuntimeBackend, tensors: dict[str, Any]) -> dict[str, Any]:
+        outputs = run(self, tensors)
+        outputs["score"][0, 0, 0] = np.nan
+        return outputs
+
     detector = Detector(bundle)
-    output = detector.run_network(color_image())
-    broken = output._replace(score=np.full_like(output.score, np.nan))
-    monkeypatch.setattr(detector, "run_network", lambda image, seconds: broken)
+    monkeypatch.setattr(OnnxRuntimeBackend, "run", broken)
     with pytest.raises(BackendError, match="no numbers"):
         detector.detect(color_image())
+
+
+def test_only_the_largest_components_are_looked_at_and_the_others_are_counted(
+    bundle: Bundle,
+) -> None:
+    everything = Detector(bundle).detect(color_image())
+    limited = Detector(bundle, max_components=1).detect(color_image())
+    assert everything.left_out == 0
+    assert limited.left_out == len(everything.components) - 1 == 1
+    (largest,) = limited.components
+    expected = max(everything.components, key=lambda component: component.area_px)
+    assert largest.region == expected.region
+    assert largest.reasons == expected.reasons
+    assert largest.label == 1
+    assert (limited.component_labels > 0).sum() == (
+        everything.component_labels == expected.label
+    ).sum()
+
+
+def test_images_of_several_cameras_are_detected_as_if_each_were_alone(tmp_path: Path) -> None:
+    detector = Detector(write_color_bundle(tmp_path / "color", batch="batch"))
+    images = [color_image(), color_image(100, 100), np.full((64, 128, 3), BLUE, np.uint8)]
+    for together, image in zip(detector.detect_batch(images), images, strict=True):
+        alone = detector.detect(image)
+        np.testing.assert_array_equal(together.labels, alone.labels)
+        np.testing.assert_allclose(together.score, alone.score, atol=1e-6)
+        assert together.image_size == image.shape[:2]
+        assert [c.region for c in together.components] == [c.region for c in alone.components]
+
+
+def test_a_batch_that_the_graph_does_not_take_is_refused(detector: Detector) -> None:
+    with pytest.raises(BackendError, match="failed"):
+        detector.detect_batch([color_image(), color_image()])
 
 
 def test_nothing_is_remembered_from_image_to_image(detector: Detector) -> None:

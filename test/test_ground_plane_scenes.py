@@ -44,8 +44,10 @@ def placements(frame, grid_step):
         if not truth.lower_edge_visible or not mask.any():
             continue
         shapes = component_shapes(component_pixels(mask), letterbox)
-        lowest = max(shapes, key=lambda shape: shape.lower_edge[:, 1].max())
-        component = edge_component(lowest.lower_edge, region=lowest.region)
+        lowest = max(
+            range(len(shapes.regions)), key=lambda k: float(shapes.lower_edges[k][:, 1].max())
+        )
+        component = edge_component(shapes.lower_edges[lowest], region=shapes.regions[lowest])
         yield truth, place(component, model, mount, grid_cell_px=letterbox.cell_size_px[0])
 
 

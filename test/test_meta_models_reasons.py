@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from ood_perception.backends.onnxruntime import OnnxRuntimeBackend
 from ood_perception.errors import OodError
 from ood_training.meta.additive import AdditiveFamily, boosting_machine
 from ood_training.meta.batched_training import TrainedNetwork
 from ood_training.meta.network import log_odds
+from ood_training.meta.network_onnx import classifier_to_onnx
 from ood_training.meta.network_reasons import path_contributions
 from ood_training.meta.standardisation import Standardisation
 
@@ -70,6 +72,18 @@ def test_contributions_are_integrated_gradients() -> None:
     assert errors[16] < 0.01
     assert errors[64] < 0.002
     assert errors[4] > errors[16] > errors[64]
+
+
+def test_a_unit_that_stands_still_gives_no_reason_and_no_nan_in_the_vehicle() -> None:
+    model = network((5, 6, 6, 1), 0)
+    for weight in model.weights[:2]:
+        weight[:, 2] = 0.0
+    rows = np.random.default_rng(0).normal(size=(20, 5))
+    rows[0] = 0.0
+    graph = OnnxRuntimeBackend(classifier_to_onnx(model), "meta_classifier.onnx")
+    found = graph.run({"metrics": rows})["contributions"]
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, path_contributions(model, rows), atol=1e-9)
 
 
 def table(count: int = 120) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -259,3 +259,18 @@ def test_a_picture_that_cannot_be_drawn_fails_no_frame(make_bench, monkeypatch):
     bench.wait(lambda: "no ink" in bench.counters().get("last_error", ""), "the report")
     counters = bench.counters()
     assert (counters["processed"], counters["dropped"]) == ("1", "0")
+
+
+def test_a_frame_of_noise_is_cut_to_the_largest_components_said_and_counted(
+    make_bench, color_detector, monkeypatch
+):
+    monkeypatch.setattr(color_detector, "max_components", 1)
+    bench = make_bench(**PLACED).activate()
+    bench.send_info()
+    bench.send(bench.image(color_image()))
+    processed(bench, 1)
+    bench.wait(lambda: bench.count("components_left_out") == 1, "the count of limited images")
+    bench.wait(lambda: len(bench.messages("camera/obstacles")) == 1, "obstacles")
+    (obstacle,) = bench.messages("camera/obstacles")[0].components
+    assert obstacle.region_of_interest.width > 10, "the block, which is larger than the speck"
+    assert bench.messages("camera/rejected")[0].components == []

@@ -12,7 +12,9 @@ DEFAULT_BUNDLE = Path(__file__).resolve().parents[2] / "models" / "street"
 BundleOption = Annotated[
     Path, typer.Option("--bundle", "-b", help="Folder of the trained model.", show_default=False)
 ]
-BackendOption = Annotated[str, typer.Option(help="What runs the network.")]
+BackendOption = Annotated[
+    str, typer.Option(help="What runs the network: onnxruntime, tensorrt or tensorrt:fp16.")
+]
 JsonOption = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads this at run time, also on Python 3.10
     typer.Option("--json", help="Write the result as JSON to this file."),

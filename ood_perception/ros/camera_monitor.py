@@ -84,6 +84,8 @@ class CameraMonitor:
         mounting are not known, where that is so.
         """
         self._too_old_in_a_row = 0
+        if scene.detection.left_out:
+            self.account.leave_out()
         health = _scene_health(scene, age_s, geometry_fault)
         if health.level == ERROR:
             self.last_error = health.message

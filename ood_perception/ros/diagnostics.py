@@ -7,6 +7,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from ood_perception.backends.fallback import FALLBACK
 from ood_perception.ros.frame_counts import FrameCounts
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -31,6 +32,13 @@ class CameraReport:
     last_refusal: str
     last_error: str
     reliability: str
+
+
+def active_health(device: str) -> Health:
+    """Of a node that is active. device: what the model runs on, in words."""
+    if FALLBACK in device:
+        return Health(WARN, "active", f"active, not on the wanted backend: {device}")
+    return Health(OK, "active", "active")
 
 
 def node_status(name: str, health: Health, values: dict[str, Any]) -> DiagnosticStatus:

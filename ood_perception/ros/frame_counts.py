@@ -32,7 +32,8 @@ class FrameCounts:
 
     refused: unreadable images, and those of a camera that cannot see. dropped_failed: the detector
     failed. dropped_stopped: the node was deactivated while they waited. lost_in_transport: what
-    the middleware says never arrived; not among the received.
+    the middleware says never arrived; not among the received. components_left_out: processed
+    images with more components than the detector looks at.
     """
 
     received: int = 0
@@ -44,6 +45,7 @@ class FrameCounts:
     dropped_stopped: int = 0
     published: int = 0
     lost_in_transport: int = 0
+    components_left_out: int = 0
     latency_median_ms: float = float("nan")
     latency_p99_ms: float = float("nan")
     rate_hz: float = 0.0
@@ -83,6 +85,12 @@ class FrameAccount:
         with self._lock:
             lost = self._counts.lost_in_transport + number
             self._counts = replace(self._counts, lost_in_transport=lost)
+
+    def leave_out(self) -> None:
+        """An image had more components than the detector looks at."""
+        with self._lock:
+            number = self._counts.components_left_out + 1
+            self._counts = replace(self._counts, components_left_out=number)
 
     def settle(self, outcome: Outcome) -> None:
         """An image that had arrived came to its end."""

@@ -17,9 +17,9 @@ from ood_perception.ros.camera_outputs import CameraOutputs
 from ood_perception.ros.camera_session import CameraSession
 from ood_perception.ros.diagnostics import (
     ERROR,
-    OK,
     WARN,
     Health,
+    active_health,
     camera_status,
     diagnostic_array,
     node_status,
@@ -241,7 +241,7 @@ class OodPerceptionNode(LifecycleNode):
         if self._fault:
             return Health(ERROR, state, self._fault)
         if state == "active":
-            return Health(OK, state, "active")
+            return active_health("" if self._detector is None else self._detector.device)
         return Health(WARN, state, f"{state}: nothing is published")
 
 

@@ -47,7 +47,7 @@ class Parameter:
 
 NODE_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("bundle", str, "Folder of the model, or its name in the package's models/."),
-    Parameter("backend", str, "What runs the network, e.g. onnxruntime."),
+    Parameter("backend", str, "onnxruntime, tensorrt:fp16, ...; after a comma what may stand in."),
     Parameter(
         "autostart",
         bool,

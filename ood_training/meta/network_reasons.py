@@ -21,9 +21,10 @@ SEGMENTS = 8
 """Of the line in the vehicle's graph: a metric's part is then wrong by some thousandths of the
 component's largest one."""
 
-NO_CHANGE = 1e-300
+NO_CHANGE = 1e-30
 """Keeps 0 / 0 away where a unit's input stands still. Its derivative is then 0; it never counts,
-as nothing that leads to such a unit moves either."""
+as nothing that leads to such a unit moves either. Not smaller: ONNX Runtime takes a number that
+float32 does not hold for 0, and leaves out its addition."""
 _ROWS_AT_A_TIME = 512
 
 

@@ -1,0 +1,37 @@
+"""How much memory this process holds, and the most that it held (Linux)."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+_PROCESS = Path("/proc/self")
+
+
+def resident_bytes() -> int:
+    """Physical memory that this process holds now, in bytes.
+
+    Raises OSError where there is no /proc, so anywhere but on Linux.
+    """
+    pages = int((_PROCESS / "statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
+
+
+def peak_bytes() -> int:
+    """The most that it held since its start, or since `forget_peak`, in bytes."""
+    try:
+        for line in (_PROCESS / "status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def forget_peak() -> bool:
+    """Let the peak begin anew; False where the system does not offer that (proc(5), clear_refs)."""
+    try:
+        (_PROCESS / "clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return False
+    return True
