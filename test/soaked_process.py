@@ -18,9 +18,9 @@ from color_bundle import BLUE, GREEN, GREY, write_color_bundle
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
-from soak import soak, summary  # noqa: E402
+from soak import soak, summary
 
-from ood_perception.detector import Detector  # noqa: E402
+from ood_perception.detector import Detector
 
 SIZE = (256, 128)
 
