@@ -56,7 +56,9 @@ def test_onnx_says_what_the_training_side_says_on_every_row(fitted: MetaModel) -
     assert probability.dtype == contributions.dtype == np.float64
     expected = fitted.false_positive_probability(metrics)
     np.testing.assert_allclose(probability, expected, rtol=0, atol=1e-9)
-    np.testing.assert_allclose(contributions, fitted.contributions(metrics), rtol=1e-9, atol=1e-9)
+    wanted = fitted.contributions(metrics)
+    # a network's are computed in float32
+    np.testing.assert_allclose(contributions, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
     assert [len(output) for output in run(fitted.to_onnx(), metrics[:0])] == [0, 0]
     assert fitted.contributions(metrics[:0]).shape == (0, metrics.shape[1])
 

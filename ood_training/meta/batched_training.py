@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ood_perception.errors import OodError
 from ood_training.meta.core_chunks import map_on_cores
-from ood_training.meta.stacked_networks import StackedNetworks
+from ood_training.meta.stacked_networks import StackedNetworks, padded
 from ood_training.meta.standardisation import Standardisation, fit_standardisation
 
 Rows = NDArray[np.intp]
@@ -85,7 +85,9 @@ def train_networks(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     whole = fit_standardisation(metrics)
     # float32 keeps its digits when the table as a whole is centred; each fold's scaler comes on top
-    table = torch.from_numpy(whole(metrics).astype(np.float32)).to(device)
+    values = np.zeros((len(metrics), padded(metrics.shape[1])), np.float32)
+    values[:, : metrics.shape[1]] = whole(metrics)
+    table = torch.from_numpy(values).to(device)
     goal = torch.from_numpy(targets.astype(np.float32)).to(device)
     widths = (metrics.shape[1], *hidden, 1)
     per_epoch = [len(rows) // settings.batch_size for rows in folds]
@@ -135,7 +137,7 @@ def _chunk_size(widths: tuple[int, ...], batch_size: int, device: str) -> int:
     """How many networks train together: as many as the memory for them holds, at least one."""
     parameters = sum((a + 1) * b for a, b in pairwise(widths))
     # weights, gradients and two moments; activations and their gradients; four bytes each
-    bytes_each = 4 * (4 * parameters + 2 * batch_size * sum(widths))
+    bytes_each = 4 * (4 * parameters + 2 * batch_size * sum(map(padded, widths)))
     return max(1, _CHUNK_BYTES[device] // bytes_each)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
 
 from ood_training.meta.batched_training import TrainedNetwork
 from ood_training.meta.network_reasons import NO_CHANGE, SEGMENTS, path_shares
@@ -44,16 +48,21 @@ def _log_odds(graph: GraphBuilder, network: TrainedNetwork, values: str) -> str:
 
 
 def _contributions(graph: GraphBuilder, network: TrainedNetwork, standardised: str) -> None:
-    """The steps of ``network_reasons._contributions`` one by one."""
-    weights = network.weights
+    """The steps of ``network_reasons._contributions`` one by one, in float32.
+
+    It is twice as fast, and a segment's share is an approximation long before the seventh digit.
+    """
+    weights, biases = _single(network.weights), _single(network.biases)
     if len(weights) == 1:
-        graph.add("Mul", standardised, graph.constant(weights[0][:, 0]), name="contributions")
+        exact = graph.constant(network.weights[0][:, 0])
+        graph.add("Mul", standardised, exact, name="contributions")
         return
+    standardised = graph.add("Cast", standardised, to=TensorProto.FLOAT)
     first = graph.add("MatMul", standardised, graph.constant(weights[0]))
-    before = graph.add("Mul", first, graph.constant(path_shares(SEGMENTS)))
-    before = graph.add("Add", before, graph.constant(network.biases[0]))
+    before = graph.add("Mul", first, graph.constant(path_shares(SEGMENTS).astype(np.float32)))
+    before = graph.add("Add", before, graph.constant(biases[0]))
     derivatives = []
-    for weight, bias in zip(weights[1:], network.biases[1:], strict=True):
+    for weight, bias in zip(weights[1:], biases[1:], strict=True):
         after = graph.add("Relu", before)
         derivatives.append(_mean_derivative(graph, before, after))
         product = graph.add("MatMul", after, graph.constant(weight))
@@ -64,11 +73,16 @@ def _contributions(graph: GraphBuilder, network: TrainedNetwork, standardised: s
         gradient = graph.add("Mul", product, derivative)
     mean = graph.add("ReduceMean", gradient, axes=[0], keepdims=0)
     mean = graph.add("MatMul", mean, graph.constant(np.ascontiguousarray(weights[0].T)))
-    graph.add("Mul", mean, standardised, name="contributions")
+    parts = graph.add("Mul", mean, standardised)
+    graph.add("Cast", parts, to=TensorProto.DOUBLE, name="contributions")
+
+
+def _single(values: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float32]]:
+    return [one.astype(np.float32) for one in values]
 
 
 def _mean_derivative(graph: GraphBuilder, before: str, after: str) -> str:
-    divisor = graph.add("Add", _change(graph, before), graph.constant(NO_CHANGE))
+    divisor = graph.add("Add", _change(graph, before), graph.constant(np.float32(NO_CHANGE)))
     return graph.add("Div", _change(graph, after), divisor)
 
 
