@@ -126,3 +126,14 @@ def test_fewer_rows_than_a_batch_are_refused() -> None:
     with pytest.raises(OodError, match=message):
         NetworkFamily().fit_folds(metrics, labels, [(rows, rows), (rows[1:], rows[:1])])
     assert len(NetworkFamily().fit(metrics, labels).contributions(metrics)) == 128
+
+
+def test_what_weight_decay_has_used_up_is_zero_and_slows_no_vehicle() -> None:
+    metrics, targets = example(120)
+    metrics[:, 5] = 7.0  # constant: nothing but decay moves its weights
+    settings = TrainingSettings(epochs=150, batch_size=16, learning_rate=1e-2, weight_decay=5e-2)
+    ((_, network),) = train_networks(metrics, targets, [np.arange(120)], HIDDEN, 3, settings)
+    values = np.abs(np.concatenate([weight.ravel() for weight in network.weights]))
+    assert (values[values < 1e-12] == 0).all()
+    assert (network.weights[0][5] == 0).all()
+    assert (values > 1e-3).any()

@@ -82,7 +82,9 @@ def _single(values: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float32]]:
 
 
 def _mean_derivative(graph: GraphBuilder, before: str, after: str) -> str:
-    divisor = graph.add("Add", _change(graph, before), graph.constant(np.float32(NO_CHANGE)))
+    divisor = graph.add(
+        "Add", _change(graph, before), graph.constant(np.array(NO_CHANGE, np.float32))
+    )
     return graph.add("Div", _change(graph, after), divisor)
 
 
