@@ -31,7 +31,8 @@ endif
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
 	@echo "  with VIDEO=file BUNDLE=folder OUT=folder for demo, PYTEST_ARGS=... for test,"
-	@echo "  BENCH_ARGS=... for bench, SOAK_ARGS=... for soak, PYTHON=python3.x"
+	@echo "  BENCH_ARGS=... for bench, FRAMES_FROM=folder SOAK_ARGS=... SOAK_NODE_ARGS=... for soak,"
+	@echo "  PYTHON=python3.x"
 
 setup: ## virtual environment, all packages (PyTorch, TensorRT for RTX too), messages
 	@$(SET_UP) runtime ros messages training tensorrt test
@@ -47,10 +48,11 @@ demo: setup-runtime ## a drive through the node, results in demo_output/
 	  $${VIDEO:+--video "$$VIDEO"} $${BUNDLE:+--bundle "$$BUNDLE"}
 
 bench: setup ## every benchmark as ratios, written to docs/performance.md
-	@$(IN_ROS) python benchmarks/run_all.py $(BENCH_ARGS)
+	@$(IN_ROS) $(ALONE) python benchmarks/run_all.py $(BENCH_ARGS)
 
-soak: setup-runtime ## 10,000 changing frames: does memory stay? FRAMES_FROM=folder for real ones
+soak: setup-runtime ## changing frames through the pipeline, then faults through the node: does it last?
 	@$(IN_ROS) python benchmarks/soak.py $${FRAMES_FROM:+--folder "$$FRAMES_FROM"} $(SOAK_ARGS)
+	@$(IN_ROS) $(ALONE) python benchmarks/soak_node.py $(SOAK_NODE_ARGS)
 
 lint: setup ## ruff and mypy
 	@.venv/bin/python -m ruff check .

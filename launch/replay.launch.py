@@ -1,4 +1,7 @@
-"""Plays a bag into the node ood_perception, in simulated time, and shows it in RViz if wished."""
+"""Plays a bag into the node ood_perception, in simulated time, and shows it in RViz if wished.
+
+ros2 launch ood_detection replay.launch.py bag:=/path/to/bag image_topic:=/front/image_raw
+"""
 
 from launch import LaunchDescription
 from launch.actions import (
@@ -9,13 +12,19 @@ from launch.actions import (
 )
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import (
+    EqualsSubstitution,
+    LaunchConfiguration,
+    NotEqualsSubstitution,
+    PathJoinSubstitution,
+)
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 
 def generate_launch_description():
-    """The player waits for ``delay_s``, so that the node has loaded its model."""
+    """The player starts when the node has loaded its model: rosbag2 waits for ``delay_s``, our own
+    player for the node's subscription."""
     share = FindPackageShare("ood_detection")
     profile = PathJoinSubstitution([share, "config", "fastdds_profile.xml"])
     node = PathJoinSubstitution([share, "launch", "ood_perception.launch.py"])
@@ -26,7 +35,7 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 "image_topic",
                 default_value="/camera/image",
-                description="Topic of the images in the bag.",
+                description="Topic of the images in the bag, without the ending /compressed.",
             ),
             DeclareLaunchArgument(
                 "camera_info_topic",
@@ -57,7 +66,13 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 "delay_s",
                 default_value="5.0",
-                description="Time for the node to load its model before the bag starts, seconds.",
+                description="Time for the node to load its model before rosbag2 starts, seconds.",
+            ),
+            DeclareLaunchArgument(
+                "player",
+                default_value="rosbag2",
+                choices=["rosbag2", "own"],
+                description="What plays the bag: rosbag2, or this package's player without it.",
             ),
             DeclareLaunchArgument(
                 "rviz", default_value="true", description="Show image, overlay and markers."
@@ -100,6 +115,23 @@ def generate_launch_description():
                     ],
                 ],
                 output="screen",
+                condition=IfCondition(NotEqualsSubstitution(LaunchConfiguration("player"), "own")),
+            ),
+            ExecuteProcess(
+                cmd=[
+                    "python3",
+                    "-m",
+                    "ood_perception.cli",
+                    "replay",
+                    LaunchConfiguration("bag"),
+                    "--live",
+                    "--topic",
+                    LaunchConfiguration("image_topic"),
+                    "--rate",
+                    LaunchConfiguration("rate"),
+                ],
+                output="screen",
+                condition=IfCondition(EqualsSubstitution(LaunchConfiguration("player"), "own")),
             ),
             Node(
                 package="rviz2",

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import cos, sin
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ood_perception.errors import OodError
+from ood_perception.errors import CameraError
+from ood_perception.mounting import Mounting
+
+__all__ = ["DISTORTION_COEFFICIENTS", "CameraError", "CameraModel", "Mounting"]
 
 DISTORTION_COEFFICIENTS = {
     "none": (0,),
@@ -23,14 +25,9 @@ DISTORTION_COEFFICIENTS = {
 }
 """Distortion models of sensor_msgs/CameraInfo and the numbers of coefficients they may have."""
 
-_BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 _MAX_ROUND_TRIP_ERROR_PX = 0.05
 _ASPECT_TOLERANCE = 0.01
 _ITERATIONS = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 100, 1e-12)
-
-
-class CameraError(OodError):
-    """Intrinsics or a mounting that no camera can have, or that belong to another image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +38,7 @@ class CameraModel:
     matrix: (3, 3) float64 [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], pixels.
     distortion: (k,) float64 coefficients in the order of OpenCV and sensor_msgs/CameraInfo.
     distortion_model: a key of ``DISTORTION_COEFFICIENTS``.
+    whole: the camera of the whole, unbinned images, where these are a part of them or binned.
 
     Raises CameraError when a value is impossible, such as a focal length of zero.
     """
@@ -50,6 +48,7 @@ class CameraModel:
     matrix: NDArray[np.float64]
     distortion: NDArray[np.float64]
     distortion_model: str = "none"
+    whole: CameraModel | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "matrix", np.array(self.matrix, dtype=np.float64))
@@ -91,6 +90,7 @@ class CameraModel:
         """The fields of a sensor_msgs/CameraInfo: k (9,) row-major, d (k,), distortion_model.
 
         An empty model or no coefficients mean an image without distortion. Raises CameraError.
+        For rectified images, regions of interest and binning see ``camera_info``.
         """
         if len(k) != 9:
             raise CameraError(f"camera intrinsics: k has {len(k)} values instead of 9")
@@ -151,6 +151,9 @@ class CameraModel:
         """
         if (width, height) == (self.width, self.height):
             return self
+        if self.whole is not None and (width, height) == (self.whole.width, self.whole.height):
+            # Some drivers tell of a region or of binning and publish whole images all the same.
+            return self.whole
         if width <= 0 or height <= 0:
             raise CameraError(f"cannot scale camera intrinsics to an image of {width}x{height}")
         scale_x, scale_y = width / self.width, height / self.height
@@ -159,6 +162,26 @@ class CameraModel:
                 f"camera intrinsics are for {self.width}x{self.height} but the image is "
                 f"{width}x{height}, of another aspect; publish the camera_info of this image"
             )
+        return self._scaled(width, height, scale_x, scale_y)
+
+    def cut_to(self, x: int, y: int, width: int, height: int) -> CameraModel:
+        """The camera of a part of its images, pixels. Raises CameraError outside of the image."""
+        if x < 0 or y < 0 or x + width > self.width or y + height > self.height:
+            raise CameraError(
+                f"camera_info: its region {width}x{height} at ({x}, {y}) is not inside the image "
+                f"of {self.width}x{self.height}; correct the driver's roi"
+            )
+        shift = np.array([[1.0, 0, -x], [0, 1, -y], [0, 0, 1]])
+        return CameraModel(
+            width, height, shift @ self.matrix, self.distortion, self.distortion_model
+        )
+
+    def binned(self, columns: int, rows: int) -> CameraModel:
+        """The camera of images in which so many columns and rows of pixels became one."""
+        width, height = self.width // columns, self.height // rows
+        return self._scaled(width, height, 1 / columns, 1 / rows)
+
+    def _scaled(self, width: int, height: int, scale_x: float, scale_y: float) -> CameraModel:
         # Pixel centres lie on whole numbers, so that scaling keeps the corner at -0.5.
         scale = np.array(
             [[scale_x, 0, (scale_x - 1) / 2], [0, scale_y, (scale_y - 1) / 2], [0, 0, 1]]
@@ -166,91 +189,6 @@ class CameraModel:
         return CameraModel(
             width, height, scale @ self.matrix, self.distortion, self.distortion_model
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Mounting:
-    """Where the camera sits in the ground frame: x forward, y left, z up, the ground is z = 0.
-
-    rotation: (3, 3) float64, turns vectors of the optical frame (x right, y down, z forward) into
-        the ground frame.
-    translation: (3,) float64, the camera's position in the ground frame, metres; z is its height
-        above the ground and must be positive.
-    height_stddev_m: standard deviation of the camera's height above the ground under the obstacle.
-    pitch_stddev_rad: standard deviation of its pitch, calibration and the vehicle's nodding
-        together; the default suits a stiff vehicle, a soft one nods by 0.01 when it brakes.
-
-    Raises CameraError when the rotation is none or the camera is not above the ground.
-    """
-
-    rotation: NDArray[np.float64]
-    translation: NDArray[np.float64]
-    height_stddev_m: float = 0.02
-    pitch_stddev_rad: float = 0.0025
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rotation", np.array(self.rotation, dtype=np.float64))
-        object.__setattr__(
-            self, "translation", np.array(self.translation, dtype=np.float64).ravel()
-        )
-        rotation, translation = self.rotation, self.translation
-        if (
-            rotation.shape != (3, 3)
-            or not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-4)
-            or np.linalg.det(rotation) < 0
-        ):
-            raise CameraError("camera mounting: the rotation is not a 3x3 rotation matrix")
-        if translation.shape != (3,) or not np.isfinite(translation).all() or translation[2] <= 0:
-            raise CameraError(
-                f"camera mounting: position {translation.tolist()} is not above the ground; the "
-                "ground frame must have its origin on the ground and z up"
-            )
-        if not (self.height_stddev_m >= 0 and self.pitch_stddev_rad >= 0):
-            raise CameraError("camera mounting: standard deviations must not be negative")
-
-    @classmethod
-    def from_angles(
-        cls,
-        height_m: float,
-        pitch_rad: float,
-        roll_rad: float = 0.0,
-        yaw_rad: float = 0.0,
-        x_m: float = 0.0,
-        y_m: float = 0.0,
-        height_stddev_m: float = 0.02,
-        pitch_stddev_rad: float = 0.0025,
-    ) -> Mounting:
-        """A mounting from ROS angles (REP 103), turned in the order roll, pitch, yaw.
-
-        pitch_rad turns about y (left): POSITIVE LOOKS DOWN (nose down). yaw_rad turns about z:
-        positive looks left. roll_rad turns about x: positive leans to the right.
-        height_m: above the ground; x_m, y_m: forward and left of the ground frame's origin.
-        """
-        rotation = _rotation(2, yaw_rad) @ _rotation(1, pitch_rad) @ _rotation(0, roll_rad)
-        return cls(
-            rotation @ _BODY_FROM_OPTICAL,
-            np.array([x_m, y_m, height_m]),
-            height_stddev_m,
-            pitch_stddev_rad,
-        )
-
-    def moved(self, pitch_rad: float = 0.0, height_m: float = 0.0) -> Mounting:
-        """The mounting after the camera nods down by pitch_rad about its own x axis and rises."""
-        return Mounting(
-            self.rotation @ _rotation(0, -pitch_rad),
-            self.translation + np.array([0.0, 0.0, height_m]),
-            self.height_stddev_m,
-            self.pitch_stddev_rad,
-        )
-
-
-def _rotation(axis: int, angle_rad: float) -> NDArray[np.float64]:
-    """Right-handed turn about a coordinate axis (0, 1, 2)."""
-    rotation = np.eye(3)
-    first, second = (axis + 1) % 3, (axis + 2) % 3
-    rotation[[first, second], [first, second]] = cos(angle_rad)
-    rotation[first, second], rotation[second, first] = -sin(angle_rad), sin(angle_rad)
-    return rotation
 
 
 def _undistort(

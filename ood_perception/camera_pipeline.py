@@ -6,9 +6,10 @@ obstacles. The node and the replay of bags both call it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import inf
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -16,15 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ood_perception.camera import CameraError, CameraModel, Mounting
+from ood_perception.camera_watch import CameraWatch
+from ood_perception.depth_placement import DepthView
 from ood_perception.detection import Component, Detection
-from ood_perception.errors import ImageError
-from ood_perception.ground_plane import GroundPlaneSettings, Placement, is_beyond_range, place
-from ood_perception.image_health import FrozenDetector, HealthSettings, check_image
+from ood_perception.ego_mask import EgoMask
+from ood_perception.ego_motion import EgoPose
+from ood_perception.ground_plane import GroundPlaneSettings, Placement
+from ood_perception.image_geometry import ImageGeometry, calibrated, grid_cell_px
+from ood_perception.image_health import HealthSettings
 from ood_perception.known_obstacles import KnownObstacles
 from ood_perception.known_regions import KnownObstacleSettings
+from ood_perception.obstacle_following import ObstacleFollower, Sight
 from ood_perception.relevance import RelevanceSettings, is_relevant
+from ood_perception.road_before_foot import road_before_foot_share
 from ood_perception.scene import Obstacle, Scene, Status
-from ood_perception.tracking import Tracker, TrackingSettings, observation_of
+from ood_perception.track_matching import evidence_of
+from ood_perception.tracking import TrackingSettings
+
+_MOST_WEAK_SIGHTS = 6
 
 
 @dataclass(frozen=True)
@@ -49,30 +59,46 @@ class SceneDetector(Protocol):
         """Image (H, W, 3) uint8 BGR in, everything seen in it out."""
 
 
+@dataclass(frozen=True)
+class Accepted:
+    """An image that may be shown to the detector, with what was noted and timed so far."""
+
+    image: NDArray[np.uint8]
+    stamp_ns: int
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
 class CameraPipeline:
     """State and order of the stages for one camera; not safe for use by two threads at once.
 
     Raises KnownClassError when the settings name a class that the detector's model does not have.
     """
 
-    def __init__(self, detector: SceneDetector, settings: PipelineSettings | None = None) -> None:
+    def __init__(
+        self,
+        detector: SceneDetector,
+        settings: PipelineSettings | None = None,
+        ego_mask: EgoMask | None = None,
+    ) -> None:
         self.detector = detector
         self.settings = settings or PipelineSettings()
-        self._tracker = Tracker(self.settings.tracking)
+        self._ego_mask = ego_mask
+        self._follower = ObstacleFollower(self.settings.tracking)
         self._known = KnownObstacles(
             detector.bundle.manifest,
             self.settings.known_obstacles,
             self.settings.relevance,
             self.settings.tracking,
         )
-        self._frozen = FrozenDetector(self.settings.health)
+        self._watch = CameraWatch(detector.bundle.manifest, self.settings.health)
         self._last_stamp_ns: int | None = None
 
     def reset(self) -> None:
         """Forgets all earlier frames."""
-        self._tracker.reset()
+        self._follower.reset()
         self._known.reset()
-        self._frozen.reset()
+        self._watch.reset()
         self._last_stamp_ns = None
 
     def process(
@@ -81,22 +107,53 @@ class CameraPipeline:
         stamp_ns: int,
         camera: CameraModel | None,
         mounting: Mounting | None,
+        *,
+        pose: EgoPose | None = None,
+        depth: DepthView | None = None,
     ) -> Scene:
         """Sees, places, tracks and judges one frame.
 
         image: (H, W, 3) uint8 BGR. stamp_ns: the image's stamp, nanoseconds; when it jumps back,
         earlier frames are forgotten and a note says so. camera, mounting: None when not known;
-        obstacles are then reported without a place.
+        obstacles are then reported without a place. pose: of the vehicle at the stamp, in any world
+        that stands still, where odometry tells it. depth: distances measured in the camera's view.
 
-        Raises ImageError when the camera cannot see (bad, dark, blinded, frozen image), so that
-        the caller publishes nothing; errors of the detector pass through.
+        Raises ImageError for an image that is none, and BlindCameraError, which is one, when the
+        camera cannot see (dark, blinded, fogged, blurred, covered, frozen, or a scene that the
+        model hardly knows), so that the caller publishes nothing; errors of the detector pass
+        through.
         """
-        seconds: dict[str, float] = {}
-        notes = self._note_time(stamp_ns)
-        with _timed(seconds, "health"):
-            self._check_health(image)
-        with _timed(seconds, "detect"):
+        accepted = self.accept(image, stamp_ns)
+        with _timed(accepted.seconds, "detect"):
             detection = self.detector.detect(image)
+        return self.complete(accepted, detection, camera, mounting, pose=pose, depth=depth)
+
+    def accept(self, image: NDArray[np.uint8], stamp_ns: int) -> Accepted:
+        """The first half of `process`, before the detector: time and health.
+
+        For who runs the detector on the images of several cameras at once. Raises as `process`.
+        """
+        accepted = Accepted(image, stamp_ns, self._note_time(stamp_ns))
+        with _timed(accepted.seconds, "health"):
+            self._watch.look(image, stamp_ns)
+        return accepted
+
+    def complete(
+        self,
+        accepted: Accepted,
+        detection: Detection,
+        camera: CameraModel | None,
+        mounting: Mounting | None,
+        *,
+        pose: EgoPose | None = None,
+        depth: DepthView | None = None,
+    ) -> Scene:
+        """The second half of `process`: what the detector saw in an accepted image, placed,
+        tracked and judged. Images are completed in the order in which they were accepted.
+        Raises BlindCameraError as `process`."""
+        image, stamp_ns = accepted.image, accepted.stamp_ns
+        self._watch.check_detection(detection)
+        notes, seconds = list(accepted.notes), dict(accepted.seconds)
         if detection.left_out:
             notes.append(
                 f"{detection.left_out} anomalous components left out, all smaller than the "
@@ -104,11 +161,22 @@ class CameraPipeline:
             )
         with _timed(seconds, "place"):
             camera = self._fit_camera(camera, image, notes)
-            placements = self._place(detection, detection.kept, camera, mounting)
+            geometry = self._geometry(detection, camera, mounting, depth)
+            sights = [self._sight(detection, component, geometry) for component in detection.kept]
         with _timed(seconds, "track"):
-            obstacles = self._follow(detection, placements, camera, mounting, stamp_ns)
+            seen, held = self._follower.update(
+                sights,
+                stamp_ns,
+                pose,
+                weak=lambda: self._weak_sights(detection, geometry),
+                is_hidden=None if geometry is None else geometry.hides,
+                move=None if geometry is None else geometry.move,
+            )
+            obstacles = seen + held
+            if geometry is None:  # a place remembered is none that this image's mounting gives
+                obstacles = tuple(replace(o, placement=None) for o in obstacles)
         with _timed(seconds, "known"):
-            known, unplaced = self._follow_known(detection, camera, mounting, stamp_ns)
+            known, unplaced = self._follow_known(detection, geometry, stamp_ns)
         status = _geometry_status(camera, mounting)
         if status is Status.OK:
             unplaced += sum(o.relevant and o.placement is None for o in obstacles)
@@ -136,17 +204,6 @@ class CameraPipeline:
         self._last_stamp_ns = stamp_ns
         return notes
 
-    def _check_health(self, image: NDArray[np.uint8]) -> None:
-        health = check_image(image, self.settings.health)
-        if not health.ok:
-            raise ImageError(f"the camera cannot see: {'; '.join(health.reasons)}")
-        repeats = self._frozen.update(image)
-        if self._frozen.is_frozen:
-            raise ImageError(
-                f"the camera is frozen: the same image {repeats} times in a row; "
-                "check the camera driver"
-            )
-
     def _fit_camera(
         self, camera: CameraModel | None, image: NDArray[np.uint8], notes: list[str]
     ) -> CameraModel | None:
@@ -158,80 +215,62 @@ class CameraPipeline:
             notes.append(str(error))
             return None
 
-    def _place(
+    def _geometry(
         self,
         detection: Detection,
-        components: Sequence[Component],
         camera: CameraModel | None,
         mounting: Mounting | None,
-    ) -> list[Placement | None]:
+        depth: DepthView | None,
+    ) -> ImageGeometry | None:
         if camera is None or mounting is None:
-            return [None] * len(components)
-        cell = grid_cell_px(detection)
-        settings = self._ground_plane(cell)
-        return [place(c, camera, mounting, settings, cell) for c in components]
+            return None
+        cell_px, contact = grid_cell_px(detection), self.detector.bundle.manifest.contact
+        settings = calibrated(self.settings.ground_plane, contact, cell_px)
+        return ImageGeometry(camera, mounting, cell_px, settings, self._ego_mask, depth)
 
-    def _ground_plane(self, cell_px: float) -> GroundPlaneSettings:
-        """The settings with what the model's calibration says of components' lower edges."""
-        settings, contact = self.settings.ground_plane, self.detector.bundle.manifest.contact
-        return replace(
-            settings,
-            contact_offset_px=settings.contact_offset_px + contact.offset_cells * cell_px,
-            contact_stddev_cells=contact.stddev_cells,
-            contact_sharp_cells=contact.sharp_cells,
-            contact_softness_gain=contact.softness_gain,
+    def _weak_sights(self, detection: Detection, geometry: ImageGeometry | None) -> list[Sight]:
+        likeliest = sorted(detection.rejected, key=lambda c: -c.obstacle_probability)
+        return [
+            self._sight(detection, component, geometry)
+            for component in likeliest[:_MOST_WEAK_SIGHTS]
+        ]
+
+    def _sight(
+        self, detection: Detection, component: Component, geometry: ImageGeometry | None
+    ) -> Sight:
+        manifest = self.detector.bundle.manifest
+        spot = None if geometry is None else geometry.place(component)
+        road = road_before_foot_share(
+            component, detection.labels, detection.image_size, manifest.road_classes
         )
-
-    def _follow(
-        self,
-        detection: Detection,
-        placements: list[Placement | None],
-        camera: CameraModel | None,
-        mounting: Mounting | None,
-        stamp_ns: int,
-    ) -> tuple[Obstacle, ...]:
-        seen = list(map(observation_of, detection.kept, placements))
-        tracked = self._tracker.update(seen, stamp_ns)
-        obstacles = []
-        for component, spot, track in zip(detection.kept, placements, tracked, strict=True):
-            relevant = self._is_relevant(component, spot, camera, mounting)
-            obstacles.append(Obstacle(component, track.track_id, spot, track.confirmed, relevant))
-        return tuple(obstacles)
+        relevant = self._is_relevant(component, spot, geometry, road)
+        meta = manifest.meta_classifier
+        evidence = inf if meta is None else evidence_of(component, 1 - meta.decision)
+        return Sight(component, spot, relevant, evidence)
 
     def _is_relevant(
         self,
         component: Component,
         spot: Placement | None,
-        camera: CameraModel | None,
-        mounting: Mounting | None,
+        geometry: ImageGeometry | None,
+        road_foot_share: float = 0.0,
     ) -> bool:
-        relevant = is_relevant(component, spot, self.settings.relevance)
-        if relevant and spot is None and camera is not None and mounting is not None:
+        relevant = is_relevant(component, spot, self.settings.relevance, road_foot_share)
+        if relevant and spot is None and geometry is not None:
             # Known to be far is not the same as not known where.
-            return not is_beyond_range(component, camera, mounting, self.settings.ground_plane)
+            return not geometry.is_out_of_reach(component)
         return relevant
 
     def _follow_known(
-        self,
-        detection: Detection,
-        camera: CameraModel | None,
-        mounting: Mounting | None,
-        stamp_ns: int,
+        self, detection: Detection, geometry: ImageGeometry | None, stamp_ns: int
     ) -> tuple[tuple[Obstacle, ...], int]:
         """The placed strips of known classes; how many relevant regions have none."""
-        if camera is None or mounting is None:
+        if geometry is None:
             return (), 0
         strips, lost = self._known.update(
-            detection, lambda parts: self._place(detection, parts, camera, mounting), stamp_ns
+            detection, lambda parts: [geometry.place(part) for part in parts], stamp_ns
         )
-        return strips, sum(self._is_relevant(whole, None, camera, mounting) for whole in lost)
-
-
-def grid_cell_px(detection: Detection) -> float:
-    """Image rows per row of the grid on which the components were found; at least 1."""
-    if detection.letterbox is not None:
-        return max(1.0, detection.letterbox.cell_size_px[0])
-    return max(1.0, detection.image_size[0] / max(1, detection.score.shape[0]))
+        return strips, sum(self._is_relevant(whole, None, geometry) for whole in lost)
 
 
 def _geometry_status(camera: CameraModel | None, mounting: Mounting | None) -> Status:

@@ -17,6 +17,14 @@ class ImageError(OodError):
     """An image that cannot be used: empty, truncated, wrong step, unknown encoding, too small."""
 
 
+class CameraError(OodError):
+    """Intrinsics or a mounting that no camera can have, or that belong to another image."""
+
+
+class BlindCameraError(ImageError):
+    """An image that shows too little to be trusted: dark, blinded, blurred, covered, frozen."""
+
+
 class BackendError(OodError):
     """A network that cannot be loaded or run."""
 

@@ -7,8 +7,9 @@ height. Every place is published with the standard deviation that follows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import ceil, hypot, sqrt
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from math import ceil, hypot, radians, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from ood_perception.camera import CameraModel, Mounting
 from ood_perception.detection import Component
-from ood_perception.ground_projection import ground_points, ground_stddev_m, unit_xy
+from ood_perception.ground_projection import ground_points, ground_spread, unit_xy
 
 # Component.lower_edge counts from the image's corner, where the top left pixel covers
 # [0, 1) x [0, 1); camera models count from that pixel's centre.
@@ -38,6 +39,7 @@ class GroundPlaneSettings:
     contact_share, contact_columns: the foot is the nearest depth that this share of the
         component's columns, and at least so many columns, reach; stray pixels do not decide.
     max_range_m: obstacles farther away have no place.
+    horizon_margin_deg: what stands so far above the horizon stands on no road that leads there.
     truncation_margin_px: a component that ends this close to the image's lower edge (or half a
         cell of the grid, where that is more) is truncated.
     footprint_depth_m: assumed depth of an obstacle; one camera sees only its front.
@@ -51,8 +53,16 @@ class GroundPlaneSettings:
     contact_share: float = 0.05
     contact_columns: int = 2
     max_range_m: float = 80.0
+    horizon_margin_deg: float = 90.0
     truncation_margin_px: float = 1.0
     footprint_depth_m: float = 0.3
+
+
+class RangeSource(IntEnum):
+    """How a distance was found; numbers as in ObstacleComponent.msg."""
+
+    GROUND_PLANE = 1
+    DEPTH = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +80,9 @@ class Placement:
     truncated: the component touches the image's lower edge. The position is then the nearest
         VISIBLE point: the obstacle may reach nearer than that, and the standard deviation does not
         tell by how much.
+    distance_noise_m, lateral_noise_m: the part of the standard deviations that changes from image
+        to image, which smoothing over time takes down.
+    source: how the distance was found.
     """
 
     position: NDArray[np.float64]
@@ -80,6 +93,9 @@ class Placement:
     height_m: float
     footprint: NDArray[np.float64]
     truncated: bool
+    distance_noise_m: float = 0.5
+    lateral_noise_m: float = 0.5
+    source: RangeSource = RangeSource.GROUND_PLANE
 
 
 def place(
@@ -88,15 +104,20 @@ def place(
     mounting: Mounting,
     settings: GroundPlaneSettings | None = None,
     grid_cell_px: float = 1.0,
+    lowest_rows: NDArray[np.float64] | None = None,
 ) -> Placement | None:
     """The place of one obstacle on the ground plane, or None where it has none.
 
     camera: of the image in which the component was found. grid_cell_px: image pixels per cell of
-    the grid on which it was found (rounding error of its lower edge).
+    the grid on which it was found (rounding error of its lower edge). lowest_rows: (W,) float64,
+    the row of each image column from which on down the own vehicle is seen; None for none.
     None: its foot is at or above the horizon, farther than ``max_range_m``, or outside of what the
     lens model can invert. Whether it is merely too far is answered by ``is_beyond_range``.
     """
     settings = settings or GroundPlaneSettings()
+    component, truncated = _cut_at_what_is_seen(
+        component, camera, max(settings.truncation_margin_px, grid_cell_px / 2), lowest_rows
+    )
     found = contact_point(component, camera, mounting, settings)
     if found is None:
         return None
@@ -112,22 +133,23 @@ def place(
         settings.contact_softness_gain * blur_cells * grid_cell_px,
         grid_cell_px / sqrt(12),  # of rounding to whole cells
     )
-    sigma = ground_stddev_m(contact, pixel_stddev_px, camera, mounting)
-    if sigma is None:
+    spread = ground_spread(contact, pixel_stddev_px, camera, mounting)
+    if spread is None:
         return None
     left, right = _near_edge(component, contact, foot, camera, mounting)
     away = unit_xy(foot - mounting.translation[:2])
     depth = away * settings.footprint_depth_m
-    lowest_row = camera.height - max(settings.truncation_margin_px, grid_cell_px / 2)
     return Placement(
         position=np.array([foot[0], foot[1], 0.0]),
         distance_m=distance,
-        distance_stddev_m=sigma[0],
-        lateral_stddev_m=sigma[1],
+        distance_stddev_m=spread.along_m,
+        lateral_stddev_m=spread.across_m,
         width_m=float(np.linalg.norm(left - right)),
         height_m=_height_m(component, contact, foot, camera, mounting),
         footprint=np.array([left, right, right + depth, left + depth]),
-        truncated=bool(component.lower_edge[:, 1].max() >= lowest_row),
+        truncated=truncated,
+        distance_noise_m=spread.along_noise_m,
+        lateral_noise_m=spread.across_noise_m,
     )
 
 
@@ -149,6 +171,19 @@ def is_beyond_range(
         return False
     distance = np.hypot(*ground_points(contact[None], camera, mounting)[0])
     return bool(np.isnan(distance) or distance > settings.max_range_m)
+
+
+def is_above_horizon(
+    component: Component, camera: CameraModel, mounting: Mounting, settings: GroundPlaneSettings
+) -> bool:
+    """Whether a component's foot is higher above the horizon than any road of
+    ``GroundPlaneSettings.horizon_margin_deg`` can carry it: a sign, a bridge, a treetop."""
+    found = contact_point(component, camera, mounting, settings)
+    if found is None:
+        return False
+    ray = mounting.rotation @ camera.rays(found.point[None])[0]
+    rise_rad = np.arctan2(ray[2], np.hypot(ray[0], ray[1]))
+    return bool(rise_rad > radians(settings.horizon_margin_deg))
 
 
 class Contact(NamedTuple):
@@ -191,6 +226,24 @@ def contact_point(
     chosen = np.abs(depression - reached) <= half_pixel_rad
     point = np.median(candidates[chosen], axis=0)
     return Contact(np.asarray(point), float(np.median(softness[chosen])))
+
+
+def _cut_at_what_is_seen(
+    component: Component,
+    camera: CameraModel,
+    margin_px: float,
+    lowest_rows: NDArray[np.float64] | None,
+) -> tuple[Component, bool]:
+    """The component without what the own vehicle covers, and whether it goes on below that."""
+    edge = component.lower_edge
+    if not len(edge):
+        return component, False
+    if lowest_rows is None:
+        return component, bool(edge[:, 1].max() >= camera.height - margin_px)
+    columns = np.clip(edge[:, 0].astype(int), 0, len(lowest_rows) - 1)
+    lowest = lowest_rows[columns]
+    cut = np.column_stack([edge[:, 0], np.minimum(edge[:, 1], lowest)])
+    return replace(component, lower_edge=cut), bool((edge[:, 1] >= lowest - margin_px).any())
 
 
 def _near_edge(

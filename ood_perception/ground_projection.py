@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,10 +34,23 @@ def _meet_ground(rays: NDArray[np.float64], mounting: Mounting) -> NDArray[np.fl
     return mounting.translation[:2] + reach[:, None] * directions[:, :2]
 
 
-def ground_stddev_m(
+class GroundSpread(NamedTuple):
+    """Standard deviations of a ground point along and across its direction, metres.
+
+    along_m, across_m: of everything. along_noise_m, across_noise_m: of the pixel alone, which
+    changes from image to image, where height and mean pitch stay what they are.
+    """
+
+    along_m: float
+    across_m: float
+    along_noise_m: float
+    across_noise_m: float
+
+
+def ground_spread(
     point_px: NDArray[np.float64], pixel_stddev_px: float, camera: CameraModel, mounting: Mounting
-) -> tuple[float, float] | None:
-    """Standard deviations of a pixel's ground point along and across its direction, metres.
+) -> GroundSpread | None:
+    """How certain a pixel's ground point is.
 
     First order: central differences over the pixel's x and y and the camera's pitch; the height
     scales all distances from the camera. point_px: (2,) float64. None where the point is at the
@@ -55,9 +70,10 @@ def ground_stddev_m(
     )
     sigma = [pixel_stddev_px, pixel_stddev_px, mounting.pitch_stddev_rad, mounting.height_stddev_m]
     direction = unit_xy(points[4])
-    along = derivatives @ direction
-    across = derivatives @ np.array([-direction[1], direction[0]])
-    spread = float(np.linalg.norm(along * sigma)), float(np.linalg.norm(across * sigma))
+    along = derivatives @ direction * sigma
+    across = derivatives @ np.array([-direction[1], direction[0]]) * sigma
+    parts = (along, across, along[:2], across[:2])
+    spread = GroundSpread(*(float(np.linalg.norm(part)) for part in parts))
     return spread if np.isfinite(spread).all() else None
 
 

@@ -27,17 +27,14 @@ class _Layout(NamedTuple):
 
 
 def _convert(code: int) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
-    return lambda pixels: np.asarray(cv2.cvtColor(_to_8_bit(pixels), code), dtype=np.uint8)
+    # Colours first, then depth: the order of cv_bridge, and so its pixels.
+    return lambda pixels: _to_8_bit(cv2.cvtColor(pixels, code))
 
 
 def _to_8_bit(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return pixels
     return np.asarray(cv2.convertScaleAbs(pixels, alpha=255 / 65535), dtype=np.uint8)
-
-
-def _unchanged(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    return pixels
 
 
 # OpenCV names a Bayer pattern by its first two rows here, as ROS does.
@@ -49,12 +46,16 @@ _BAYER = {
 }
 
 _LAYOUTS: dict[str, _Layout] = {
-    "bgr8": _Layout(3, 1, _unchanged),
-    "8UC3": _Layout(3, 1, _unchanged),
+    "bgr8": _Layout(3, 1, _to_8_bit),
+    "8UC3": _Layout(3, 1, _to_8_bit),
     "rgb8": _Layout(3, 1, _convert(cv2.COLOR_RGB2BGR)),
     "bgra8": _Layout(4, 1, _convert(cv2.COLOR_BGRA2BGR)),
     "8UC4": _Layout(4, 1, _convert(cv2.COLOR_BGRA2BGR)),
     "rgba8": _Layout(4, 1, _convert(cv2.COLOR_RGBA2BGR)),
+    "bgr16": _Layout(3, 2, _to_8_bit),
+    "rgb16": _Layout(3, 2, _convert(cv2.COLOR_RGB2BGR)),
+    "bgra16": _Layout(4, 2, _convert(cv2.COLOR_BGRA2BGR)),
+    "rgba16": _Layout(4, 2, _convert(cv2.COLOR_RGBA2BGR)),
     "mono8": _Layout(1, 1, _convert(cv2.COLOR_GRAY2BGR)),
     "8UC1": _Layout(1, 1, _convert(cv2.COLOR_GRAY2BGR)),
     "mono16": _Layout(1, 2, _convert(cv2.COLOR_GRAY2BGR)),
@@ -84,6 +85,17 @@ def decode_image(
     Returns (height, width, 3) uint8 BGR. It is a view of data where nothing has to be converted
     (bgr8), read-only when data is. Raises ImageError on fields that contradict each other.
     """
+    raw = _bytes_of(data)
+    layout = _checked_layout(height, width, encoding, step, raw.size)
+    return layout.to_bgr(_pixels(raw, height, width, layout, step, bool(is_bigendian)))
+
+
+def check_image_fields(*, height: int, width: int, encoding: str, step: int, data: Any) -> None:
+    """Raises ImageError as `decode_image` does, without a look at the pixels."""
+    _checked_layout(height, width, encoding, step, _bytes_of(data).size)
+
+
+def _checked_layout(height: int, width: int, encoding: str, step: int, size: int) -> _Layout:
     layout = _LAYOUTS.get(encoding)
     if layout is None:
         raise ImageError(
@@ -92,19 +104,18 @@ def decode_image(
     if height <= 0 or width <= 0:
         raise ImageError(f"image of {width}x{height} pixels holds no pixel; check the camera")
     _check_pairs(encoding, width, height)
-    raw = _bytes_of(data)
     row_bytes = width * layout.channels * layout.bytes_per_channel
     if step < row_bytes:
         raise ImageError(
             f"image step {step} is too small: a row of {width} pixels {encoding} has "
             f"{row_bytes} bytes"
         )
-    if raw.size < step * height:
+    if size < step * height:
         raise ImageError(
-            f"image data is cut off: {raw.size} bytes instead of {step * height} "
+            f"image data is cut off: {size} bytes instead of {step * height} "
             f"(step {step} x height {height})"
         )
-    return layout.to_bgr(_pixels(raw, height, width, layout, step, bool(is_bigendian)))
+    return layout
 
 
 def decode_compressed(data: Any, format_name: str = "") -> BgrImage:

@@ -5,10 +5,20 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ood_perception.errors import ImageError
+
+_VIEW_PX = 320
+_TILES = (8, 6)  # columns, rows
+_FEWEST_REPEATS = 3
+_ALIKE_LEVELS = 20.0
+_NO_NOISE = 0.01  # square grey levels
+_SHARPEST_SHARE = 0.001
+_LEAST_BLUR_PX = 6.0  # no edge of a small image is much narrower
+_SOBEL_GAIN = 8.0  # of OpenCV's 3x3 kernel on a slope of one grey level a pixel
 
 
 @dataclass(frozen=True)
@@ -19,7 +29,15 @@ class HealthSettings:
     min_bright_level: grey level (0..255) that the brightest hundredth of the pixels must reach.
     saturated_level, max_saturated_share: at most this share of the pixels may reach this level.
     min_contrast: standard deviation that the grey levels must have.
+    min_level_range: grey levels between the darkest and the brightest hundredth; fewer are fog.
+    max_edge_width_share: width of the sharpest edges, as a share of the image's width, from which
+        on an image is blurred.
+    max_flat_share: share of the image in which nothing is to be seen but one plain colour; more is
+        covered.
+    max_anomalous_share: share of the road scene that the model may not know; None: as the model's
+        manifest says.
     frozen_frames: so many identical images in a row are a frozen camera; 0 switches this off.
+    frozen_s: identical images over so many seconds are one too.
     """
 
     min_side_px: int = 16
@@ -27,7 +45,12 @@ class HealthSettings:
     saturated_level: int = 250
     max_saturated_share: float = 0.8
     min_contrast: float = 2.0
+    min_level_range: float = 20.0
+    max_edge_width_share: float = 0.025
+    max_flat_share: float = 0.7
+    max_anomalous_share: float | None = None
     frozen_frames: int = 20
+    frozen_s: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +64,7 @@ class ImageHealth:
 def check_image(image: NDArray[np.uint8], settings: HealthSettings | None = None) -> ImageHealth:
     """Whether one image shows anything.
 
-    image: (H, W, 3) uint8 BGR. Only about 160 x 160 of its pixels are looked at.
+    image: (H, W, 3) uint8 BGR; it is looked at 320 pixels wide.
     Raises ImageError when it is no such array.
     """
     settings = settings or HealthSettings()
@@ -55,44 +78,135 @@ def check_image(image: NDArray[np.uint8], settings: HealthSettings | None = None
             False,
             (f"image {width}x{height} is smaller than {settings.min_side_px} pixels a side",),
         )
-    grey = _sample(image, 160).mean(axis=2)
+    view = _small_grey(image)
+    levels = _Levels(view)
+    reasons = [*_light(view, levels, settings), *_structure(view, levels, settings)]
+    return ImageHealth(not reasons, tuple(reasons))
+
+
+def check_anomalous_share(anomalous: NDArray[np.bool_], max_share: float) -> ImageHealth:
+    """Whether the model knows enough of what it sees: a scene that is nearly all unknown is dirt
+    on the lens, spray, glare, or a place that the model was not made for.
+
+    anomalous: (h, w) bool. max_share: in [0, 1].
+    """
+    share = float(np.count_nonzero(anomalous)) / max(anomalous.size, 1)
+    if share <= max_share:
+        return ImageHealth(True)
+    return ImageHealth(
+        False,
+        (f"{share:.0%} of the picture is unknown to the model, at most {max_share:.0%} is usual",),
+    )
+
+
+class _Levels:
+    """Of (h, w) uint8 grey levels the darkest and the brightest hundredth."""
+
+    def __init__(self, grey: NDArray[np.uint8]) -> None:
+        counts = np.cumsum(cv2.calcHist([grey], [0], None, [256], [0, 256]))
+        dark, bright = np.searchsorted(counts, (0.01 * grey.size, 0.99 * grey.size))
+        self.dark, self.bright = int(dark), int(bright)
+
+
+def _light(grey: NDArray[np.uint8], levels: _Levels, settings: HealthSettings) -> list[str]:
+    """What is wrong with brightness and contrast."""
     reasons = []
-    bright = float(np.percentile(grey, 99))
+    dark, bright = levels.dark, levels.bright
     if bright < settings.min_bright_level:
-        reasons.append(f"too dark (brightest hundredth at {bright:.0f} of 255)")
+        reasons.append(f"too dark (brightest hundredth at {bright} of 255)")
     saturated = float((grey >= settings.saturated_level).mean())
     if saturated > settings.max_saturated_share:
         reasons.append(f"blinded ({saturated:.0%} of the pixels saturated)")
     contrast = float(grey.std())
     if contrast < settings.min_contrast:
         reasons.append(f"no contrast (standard deviation {contrast:.1f} grey levels)")
-    return ImageHealth(not reasons, tuple(reasons))
+    elif bright - dark < settings.min_level_range and not reasons:
+        reasons.append(f"fogged ({bright - dark} grey levels between dark and bright)")
+    return reasons
+
+
+def _structure(view: NDArray[np.uint8], levels: _Levels, settings: HealthSettings) -> list[str]:
+    """What is wrong with edges and texture.
+
+    The sharpest edges are as wide as the contrast of the image divided by their slope; neither
+    light nor the scene changes that much, a lens out of focus does.
+    """
+    contrast = levels.bright - levels.dark
+    across = cv2.Sobel(view, cv2.CV_16S, 1, 0, ksize=3)
+    down = cv2.Sobel(view, cv2.CV_16S, 0, 1, ksize=3)
+    steepest = _SHARPEST_SHARE * view.size
+    slopes = np.bincount(np.maximum(np.abs(across), np.abs(down)).ravel())
+    slope = (np.searchsorted(np.cumsum(slopes), view.size - steepest)) / _SOBEL_GAIN
+    width_px = contrast / max(float(slope), 1e-3)
+    width = width_px / view.shape[1]
+    reasons = []
+    if width_px > _LEAST_BLUR_PX and width > settings.max_edge_width_share:
+        reasons.append(f"blurred (the sharpest edges are {width:.1%} of the image wide)")
+    values = view.astype(np.float32)
+    mean = np.asarray(cv2.resize(values, _TILES, interpolation=cv2.INTER_AREA))
+    square = np.asarray(cv2.resize(values * values, _TILES, interpolation=cv2.INTER_AREA))
+    variance = square - mean * mean
+    # A black night sky shows nothing either, and that is no fault of the camera.
+    lit = mean >= settings.min_bright_level
+    # What has no noise at all was drawn by a simulation, not photographed.
+    flat = lit & (variance < settings.min_contrast**2) & (variance > _NO_NOISE)
+    # One thing covers a lens; a picture of plain colours shows several.
+    alike = flat & (np.abs(mean - np.median(mean[flat])) < _ALIKE_LEVELS) if flat.any() else flat
+    if float(alike.mean()) > settings.max_flat_share:
+        reasons.append(f"covered ({alike.mean():.0%} of the picture shows nothing)")
+    return reasons
+
+
+def _small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w) uint8 grey levels, 320 pixels wide where the image is wider."""
+    height, width = image.shape[:2]
+    if width <= _VIEW_PX:
+        return _grey(image)
+    size = _VIEW_PX, max(1, round(height * _VIEW_PX / width))
+    # Averaging a whole large image would take milliseconds; noise is averaged out by 2 x 2.
+    near = cv2.resize(image, (2 * size[0], 2 * size[1]), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(
+        cv2.resize(_grey(np.asarray(near, np.uint8)), size, interpolation=cv2.INTER_AREA), np.uint8
+    )
+
+
+def _grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 class FrozenDetector:
     """Counts identical images in a row, by a checksum of a subsample."""
 
     def __init__(self, settings: HealthSettings | None = None) -> None:
-        self._frames = (settings or HealthSettings()).frozen_frames
+        settings = settings or HealthSettings()
+        self._frames, self._span_ns = settings.frozen_frames, round(settings.frozen_s * 1e9)
         self.reset()
 
     def reset(self) -> None:
         """Forgets earlier images."""
         self._checksum: tuple[tuple[int, ...], int] | None = None
         self._repeats = 0
+        self._since_ns = self._now_ns = 0
 
-    def update(self, image: NDArray[np.uint8]) -> int:
-        """Takes the next image, (H, W, 3) uint8; returns how often it came in a row (1 = new)."""
+    def update(self, image: NDArray[np.uint8], stamp_ns: int = 0) -> int:
+        """Takes the next image, (H, W, 3) uint8, and its stamp in nanoseconds; returns how often
+        it came in a row (1 = new)."""
         sample = np.ascontiguousarray(_sample(image, 320))
         checksum = (image.shape, zlib.crc32(sample.data))
-        self._repeats = self._repeats + 1 if checksum == self._checksum else 1
-        self._checksum = checksum
+        if checksum != self._checksum:
+            self._repeats, self._since_ns = 0, stamp_ns
+        self._checksum, self._now_ns = checksum, stamp_ns
+        self._repeats += 1
         return self._repeats
 
     @property
     def is_frozen(self) -> bool:
-        """Whether the last ``frozen_frames`` images were all the same."""
-        return 0 < self._frames <= self._repeats
+        """Whether ``frozen_frames`` images, or those of ``frozen_s`` seconds (three at least), were
+        all the same."""
+        if self._frames == 0:
+            return False
+        lasts = self._now_ns - self._since_ns >= self._span_ns and self._repeats >= _FEWEST_REPEATS
+        return lasts or self._repeats >= self._frames
 
 
 def _sample(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -111,6 +111,16 @@ class ContactSpec(_Strict):
     softness_gain: Annotated[float, Field(ge=0, le=10)] = 0.0
 
 
+class HealthSpec(_Strict):
+    """What the model sees when the camera sees.
+
+    max_anomalous_share: share of the grid at or above the score's threshold beyond which the camera
+        is taken for blind (dirt, spray, glare) or far from what the model was trained for.
+    """
+
+    max_anomalous_share: Share = 0.5
+
+
 class Provenance(_Strict):
     """What a user has to know before trusting the model."""
 
@@ -136,6 +146,7 @@ class Manifest(_Strict):
     meta_classifier: MetaClassifierSpec | None = None
     provenance: Provenance
     contact: ContactSpec = ContactSpec()
+    health: HealthSpec = HealthSpec()
 
     @model_validator(mode="after")
     def _check_references(self) -> Manifest:

@@ -41,7 +41,8 @@ def scene_to_json(scene: Scene, *, contours: bool = False) -> Json:
     Keys: stamp_ns; status, a name of ``Status``; image_size [height, width]; obstacles; rejected,
     a list of components as in ``detection_to_json``; unplaced; notes; stage_ms.
 
-    An obstacle is a component with id (its track), confirmed, relevant, and place: null, or
+    An obstacle is a component with id (its track), confirmed, relevant, held (confirmed and not in
+    this image: the component is then of an earlier one), and place: null, or
     {x_m, y_m, z_m, distance_m, distance_stddev_m, lateral_stddev_m, width_m, height_m,
     truncated, footprint [[x, y], ...]} in the ground frame (x forward, y left, z up), metres.
     """
@@ -62,6 +63,7 @@ def _obstacle(obstacle: Obstacle, contours: bool) -> Json:
         "id": int(obstacle.track_id),
         "confirmed": bool(obstacle.confirmed),
         "relevant": bool(obstacle.relevant),
+        "held": bool(obstacle.held),
         **_component(obstacle.component, contours),
         "place": None if obstacle.placement is None else _place(obstacle.placement),
     }

@@ -17,7 +17,6 @@ from ood_perception.ground_plane import Placement
 from ood_perception.scene import Obstacle, Scene
 
 RANGE_SOURCE_NONE = 0
-RANGE_SOURCE_GROUND_PLANE = 1
 
 Fields = dict[str, Any]
 
@@ -71,6 +70,10 @@ def obstacle_fields(obstacle: Obstacle) -> Fields:
         **_place_fields(obstacle.placement),
         "confirmed": bool(obstacle.confirmed),
         "relevant": bool(obstacle.relevant),
+        "held": bool(obstacle.held),
+        "hidden": bool(obstacle.hidden),
+        "unseen_s": float(obstacle.unseen_s),
+        "velocity": _velocity_fields(obstacle.velocity),
     }
 
 
@@ -82,6 +85,10 @@ def rejected_fields(component: Component) -> Fields:
         **_place_fields(None),
         "confirmed": False,
         "relevant": False,
+        "held": False,
+        "hidden": False,
+        "unseen_s": 0.0,
+        "velocity": _velocity_fields(None),
     }
 
 
@@ -131,7 +138,7 @@ def _place_fields(placement: Placement | None) -> Fields:
     x, y, z = (float(value) for value in placement.position)
     return {
         "has_position": True,
-        "range_source": RANGE_SOURCE_GROUND_PLANE,
+        "range_source": int(placement.source),
         "position": {"x": x, "y": y, "z": z},
         "truncated": bool(placement.truncated),
         "distance_m": float(placement.distance_m),
@@ -141,6 +148,12 @@ def _place_fields(placement: Placement | None) -> Fields:
         "height_m": float(placement.height_m),
         "footprint": _polygon(placement.footprint),
     }
+
+
+def _velocity_fields(velocity: NDArray[np.float64] | None) -> Fields:
+    """Along the ground, (2,) metres a second; not a number where it is not known."""
+    x, y = (nan, nan) if velocity is None else (float(value) for value in velocity)
+    return {"x": x, "y": y, "z": nan if velocity is None else 0.0}
 
 
 def _polygon(points: NDArray[Any]) -> Fields:

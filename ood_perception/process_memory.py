@@ -8,12 +8,13 @@ from pathlib import Path
 _PROCESS = Path("/proc/self")
 
 
-def resident_bytes() -> int:
-    """Physical memory that this process holds now, in bytes.
+def resident_bytes(process_id: int | None = None) -> int:
+    """Physical memory that this process, or another one of that id, holds now, in bytes.
 
-    Raises OSError where there is no /proc, so anywhere but on Linux.
+    Raises OSError where there is no /proc, so anywhere but on Linux, or no such process.
     """
-    pages = int((_PROCESS / "statm").read_text(encoding="ascii").split()[1])
+    place = _PROCESS if process_id is None else _PROCESS.with_name(str(process_id))
+    pages = int((place / "statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -21,11 +22,13 @@ from ood_perception.bag_reading import (
 )
 from ood_perception.bag_writing import BagWriter, compressed_image_message
 from ood_perception.camera import CameraError, CameraModel, Mounting
+from ood_perception.camera_info import camera_of_info, is_rectified_topic
 from ood_perception.camera_pipeline import CameraPipeline
 from ood_perception.drawing import draw_overlay
 from ood_perception.errors import BagError, ImageError
 from ood_perception.message_types import COMPRESSED_IMAGE_TYPE, OBSTACLES_TYPE, make_message
 from ood_perception.obstacle_message_fields import array_fields
+from ood_perception.overlapped_work import FinishedBehind, prepared_ahead
 from ood_perception.replay_summary import ReplayCounts, ReplaySummary
 from ood_perception.scene import Scene
 from ood_perception.topic_copying import TopicCopier
@@ -35,6 +38,12 @@ OUTPUT_NAMESPACE = "/ood_perception/"
 
 Progress = Callable[[int, int], None]
 """Called after each frame with the frames done and their total."""
+
+Draw = Callable[[], Any]
+"""Makes the message of a picture, or None."""
+
+Write = Callable[[Any], None]
+"""Writes the messages of a frame, given that of its picture."""
 
 SceneListener = Callable[[Scene, NDArray[np.uint8]], None]
 """Called for each processed frame with its scene and its image, (H, W, 3) uint8 BGR."""
@@ -97,11 +106,12 @@ def replay(
         _copying(bag, writer, settings, counts) as copy_until,
     ):
         frames = _FrameReplay(writer, pipeline, settings, counts, chosen.name)
-        for image in read_images(bag, chosen.name):
-            copy_until(image.log_time_ns)
-            frames.process(image, on_scene)
-            if progress is not None:
-                progress(len(counts.stamps_ns), chosen.count)
+        with FinishedBehind[Any]() as behind:
+            for image, pixels in prepared_ahead(read_images(bag, chosen.name), _timed_decode):
+                draw, write = frames.process(image, pixels, on_scene)
+                behind.add(draw, partial(_write_frame, copy_until, image.log_time_ns, write))
+                if progress is not None:
+                    progress(len(counts.stamps_ns), chosen.count)
         copy_until(None)
     return counts.summary(
         bag=Path(destination),
@@ -110,6 +120,20 @@ def replay(
         wall_s=perf_counter() - start,
         topics=dict(writer.counts),
     )
+
+
+def _timed_decode(image: BagImage) -> tuple[NDArray[np.uint8], float]:
+    """Its pixels and the seconds that they took. Raises ImageError."""
+    start = perf_counter()
+    return image.decode(), perf_counter() - start
+
+
+def _write_frame(
+    copy_until: Callable[[int | None], None], log_time_ns: int, write: Write, picture: Any
+) -> None:
+    """Copied messages, then this frame's: the order of the bag is that of recording."""
+    copy_until(log_time_ns)
+    write(picture)
 
 
 @contextmanager
@@ -147,7 +171,7 @@ class _FrameReplay:
         self._threshold: float = bundle.manifest.score.threshold
         self._colours_bgr = [color[::-1] for color in bundle.class_colors]
         self._class_names: list[str] = bundle.class_names
-        self._cameras = _BagCamera(settings.camera, counts)
+        self._cameras = _BagCamera(settings.camera, counts, is_rectified_topic(image_topic))
         namespace = f"{OUTPUT_NAMESPACE}{camera_name(image_topic)}"
         self._obstacles_topic = f"{namespace}/obstacles"
         self._rejected_topic = f"{namespace}/rejected"
@@ -156,11 +180,17 @@ class _FrameReplay:
         writer.add_topic(self._obstacles_topic, OBSTACLES_TYPE)
         writer.add_topic(self._rejected_topic, OBSTACLES_TYPE)
 
-    def process(self, image: BagImage, on_scene: SceneListener | None) -> None:
+    def process(
+        self,
+        image: BagImage,
+        decoded: Callable[[], tuple[NDArray[np.uint8], float]],
+        on_scene: SceneListener | None,
+    ) -> tuple[Draw, Write]:
+        """Its scene, counted; returns what draws it and what writes it with its picture."""
         self._counts.stamps_ns.append(image.stamp_ns)
-        start = perf_counter()
         try:
-            pixels = image.decode()
+            pixels, decode_s = decoded()
+            start = perf_counter()
             scene = self._pipeline.process(
                 pixels,
                 image.stamp_ns,
@@ -169,16 +199,17 @@ class _FrameReplay:
             )
         except ImageError as error:
             self._counts.refuse(str(error))
-            return
-        latency_s = perf_counter() - start
+            return lambda: None, lambda picture: None
+        latency_s = decode_s + perf_counter() - start
         self._counts.add(scene, latency_s)
-        self._write(image, scene, round(latency_s * 1e9))
-        if self._settings.overlays:
-            self._write_overlay(image, pixels, scene)
+        messages = self._messages(image, scene, round(latency_s * 1e9))
         if on_scene is not None:
             on_scene(scene, pixels)
+        return partial(self._draw, image, pixels, scene), partial(self._write, image, messages)
 
-    def _write(self, image: BagImage, scene: Scene, latency_ns: int) -> None:
+    def _messages(self, image: BagImage, scene: Scene, latency_ns: int) -> list[tuple[str, Any]]:
+        """(topic, message) of what was seen."""
+        messages = []
         for topic, rejected in ((self._obstacles_topic, False), (self._rejected_topic, True)):
             fields = array_fields(
                 scene,
@@ -191,24 +222,34 @@ class _FrameReplay:
                 dropped_frames=self._counts.refused,
                 rejected=rejected,
             )
-            message = make_message(OBSTACLES_TYPE, fields)
-            self._writer.write(topic, OBSTACLES_TYPE, image.log_time_ns, message)
+            messages.append((topic, make_message(OBSTACLES_TYPE, fields)))
+        return messages
 
-    def _write_overlay(self, image: BagImage, pixels: NDArray[np.uint8], scene: Scene) -> None:
+    def _write(self, image: BagImage, messages: list[tuple[str, Any]], picture: Any) -> None:
+        for topic, message in messages:
+            self._writer.write(topic, OBSTACLES_TYPE, image.log_time_ns, message)
+        if picture is not None:
+            kind = COMPRESSED_IMAGE_TYPE
+            self._writer.write(self._overlay_topic, kind, image.log_time_ns, picture)
+
+    def _draw(self, image: BagImage, pixels: NDArray[np.uint8], scene: Scene) -> Any:
+        """The message of its overlay, None unless asked for; on any thread."""
+        if not self._settings.overlays:
+            return None
         picture = draw_overlay(
             pixels, scene, self._colours_bgr, self._class_names, self._settings.reasons
         )
-        message = compressed_image_message(
+        return compressed_image_message(
             picture, image.stamp_ns, image.frame_id, self._settings.overlay_quality
         )
-        self._writer.write(self._overlay_topic, COMPRESSED_IMAGE_TYPE, image.log_time_ns, message)
 
 
 class _BagCamera:
     """Intrinsics of the camera_info that comes with an image, worked out once for equal ones."""
 
-    def __init__(self, override: CameraModel | None, counts: ReplayCounts) -> None:
+    def __init__(self, override: CameraModel | None, counts: ReplayCounts, rectified: bool) -> None:
         self._override = override
+        self._rectified = rectified
         self._counts = counts
         self._key: tuple[Any, ...] | None = None
         self._model: CameraModel | None = None
@@ -216,13 +257,15 @@ class _BagCamera:
     def model(self, info: Any) -> CameraModel | None:
         if self._override is not None or info is None:
             return self._override
-        key = (info.width, info.height, *info.k, *info.d, info.distortion_model)
+        roi = info.roi
+        region = (roi.x_offset, roi.y_offset, roi.width, roi.height)
+        binning = (info.binning_x, info.binning_y)
+        size = (info.width, info.height)
+        key = (*size, *info.k, *info.d, *info.p, info.distortion_model, *region, *binning)
         if key != self._key:
             self._key = key
             try:
-                self._model = CameraModel.from_camera_info(
-                    info.width, info.height, info.k, info.d, info.distortion_model
-                )
+                self._model = camera_of_info(info, self._rectified)
             except CameraError as error:
                 self._counts.notes[str(error)] += 1
                 self._model = None

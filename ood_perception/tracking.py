@@ -1,82 +1,40 @@
-"""The same obstacle in the next frame: stable ids and confirmation over time.
+"""The same obstacle in the next frame: stable ids, confirmation, a smooth place, a short memory.
 
-Nothing is invented: only what was observed in a frame is returned for it.
+What a frame shows is answered for that frame. Beside it stand the obstacles that are *held*: they
+were confirmed and are not seen now, for a moment, or because they are under the image's lower edge.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_perception.detection import Component, Region
-from ood_perception.ground_plane import Placement
+from ood_perception.ego_motion import EgoMotion, EgoPose, motion_between
+from ood_perception.track import Estimate, Held, IsHidden, Track, Tracked, TrackingSettings
+from ood_perception.track_matching import (
+    MatchingSettings,
+    Observation,
+    affinity,
+    best_pairs,
+    observation_of,
+)
 
-_CONTRADICTED = 0.3  # what an overlap in the image counts against the evidence of the ground
-
-
-@dataclass(frozen=True)
-class TrackingSettings:
-    """When two observations are one obstacle, and when it is believed.
-
-    min_iou: intersection over union of the regions (each padded) that makes them one.
-    padding_px: added on every side of a region, so that small, far obstacles still overlap.
-    max_speed_m_s: fastest approach relative to the vehicle. Observations no farther apart on the
-        ground than it allows since the last sight may be one, whatever their regions; a farther
-        pair needs its regions to overlap and yields to a pair that agrees on the ground.
-    ground_slack_m: added to that step for errors of the range.
-    confirm_hits, confirm_window: confirmed when seen in so many of the last so many frames, and
-        from then on for as long as it is followed.
-    max_misses: forgotten after more than so many frames in a row without it.
-    max_gap_s: everything is forgotten when no frame came for so long.
-    """
-
-    min_iou: float = 0.2
-    padding_px: int = 6
-    max_speed_m_s: float = 25.0
-    ground_slack_m: float = 0.5
-    confirm_hits: int = 2
-    confirm_window: int = 3
-    max_misses: int = 3
-    max_gap_s: float = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class Observation:
-    """region: in image pixels. ground_xy: (2,) float64 metres in the ground frame, or None."""
-
-    region: Region
-    ground_xy: NDArray[np.float64] | None = None
-
-
-def observation_of(component: Component, placement: Placement | None) -> Observation:
-    """A component as the tracker sees it."""
-    return Observation(component.region, None if placement is None else placement.position[:2])
-
-
-@dataclass(frozen=True)
-class Tracked:
-    """What time says of one observation."""
-
-    track_id: int
-    confirmed: bool
-
-
-@dataclass
-class _Track:
-    track_id: int
-    observation: Observation
-    seen: deque[bool]
-    stamp_ns: int = 0
-    misses: int = 0
-    confirmed: bool = field(default=False)
+__all__ = [
+    "Estimate",
+    "Held",
+    "IsHidden",
+    "Observation",
+    "Tracked",
+    "Tracker",
+    "TrackingSettings",
+    "observation_of",
+]
 
 
 class Tracker:
-    """Greedy matching, best pair first, of this frame's observations to known obstacles."""
+    """Obstacles over time; the ground positions of all frames are in the vehicle's own frame."""
 
     def __init__(self, settings: TrackingSettings | None = None) -> None:
         self.settings = settings or TrackingSettings()
@@ -85,95 +43,105 @@ class Tracker:
 
     def reset(self) -> None:
         """Forgets all obstacles. Ids go on, so that none is given twice."""
-        self._tracks: list[_Track] = []
-        self._last_stamp_ns: int | None = None
+        self._tracks: list[Track] = []
+        self._held: tuple[Held, ...] = ()
+        self._last: tuple[int, EgoPose | None] | None = None
 
-    def update(self, observations: Sequence[Observation], stamp_ns: int) -> tuple[Tracked, ...]:
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """What the last frame did not show although it is confirmed and not forgotten."""
+        return self._held
+
+    @property
+    def track_ids(self) -> frozenset[int]:
+        """Of everything that is not forgotten."""
+        return frozenset(track.track_id for track in self._tracks)
+
+    def update(
+        self,
+        observations: Sequence[Observation],
+        stamp_ns: int,
+        pose: EgoPose | None = None,
+        *,
+        support: Callable[[], Sequence[Observation]] = tuple,
+        is_hidden: IsHidden | None = None,
+    ) -> tuple[Tracked, ...]:
         """One frame's observations; returns an answer for each, in their order.
 
-        stamp_ns: nanoseconds; when it lies before the last one, or ``max_gap_s`` after it, all
-        earlier obstacles are forgotten first.
+        stamp_ns: nanoseconds; when it lies before the last one, or ``max_gap_s`` after it, earlier
+        obstacles are forgotten first. pose: of the vehicle at the stamp, where odometry tells it.
+        support: gives sights too weak to be obstacles, which keep confirmed ones in place; asked
+        only when one of those is not seen. is_hidden: None where no place is known.
         """
-        if self._last_stamp_ns is not None:
-            gap_s = (stamp_ns - self._last_stamp_ns) / 1e9
-            if gap_s < 0 or gap_s > self.settings.max_gap_s:
-                self.reset()
-        self._last_stamp_ns = stamp_ns
-        known = self._tracks
-        track_of = self._match(observations, stamp_ns)
-        answers = []
-        for index, observation in enumerate(observations):
-            track = track_of.get(index) or self._start(observation)
-            self._hit(track, observation, stamp_ns)
-            answers.append(Tracked(track.track_id, track.confirmed))
-        found = {id(track) for track in track_of.values()}
+        step_s, motion = self._go_on(stamp_ns, pose)
+        known, ego_velocity = self._tracks, _velocity(motion, step_s)
         for track in known:
-            if id(track) not in found:
-                track.seen.append(False)
-                track.misses += 1
-        self._tracks = [t for t in self._tracks if t.misses <= self.settings.max_misses]
-        return tuple(answers)
+            track.go_on(step_s, motion)
+        found = self._match(known, observations, stamp_ns)
+        seen = [found.get(index) or self._start() for index in range(len(observations))]
+        for track, observation in zip(seen, observations, strict=True):
+            track.hit(observation, stamp_ns, ego_velocity)
+        met = set(map(id, seen))
+        unseen = [track for track in known if id(track) not in met]
+        self._miss(unseen, support, stamp_ns, is_hidden)
+        lost = {id(track) for track in unseen if not track.lives(stamp_ns)}
+        self._tracks = [track for track in self._tracks if id(track) not in lost]
+        held = [track.held(stamp_ns) for track in unseen if id(track) not in lost]
+        self._held = tuple(entry for entry in held if entry is not None)
+        return tuple(Tracked(t.track_id, t.confirmed, t.estimate) for t in seen)
 
-    def _start(self, observation: Observation) -> _Track:
-        track = _Track(self._next_id, observation, deque(maxlen=self.settings.confirm_window))
+    def _go_on(self, stamp_ns: int, pose: EgoPose | None) -> tuple[float, EgoMotion | None]:
+        """Seconds since the last frame and the vehicle's motion in them; forgets after a gap."""
+        last, self._last = self._last, (stamp_ns, pose)
+        if last is None:
+            return 0.0, None
+        step_s = (stamp_ns - last[0]) / 1e9
+        motion = None if pose is None or last[1] is None else motion_between(last[1], pose)
+        if step_s < 0:
+            self._tracks = []
+            return 0.0, None
+        if step_s > self.settings.max_gap_s:
+            self._tracks = [t for t in self._tracks if t.confirmed and t.hidden and motion]
+        return step_s, motion
+
+    def _match(
+        self, tracks: Sequence[Track], observations: Sequence[Observation], stamp_ns: int
+    ) -> dict[int, Track]:
+        """Track of each matched observation, by the observation's index."""
+        settings = self.settings
+        age_s = np.array([stamp_ns - track.last_stamp_ns for track in tracks]) / 1e9
+        reach_m = settings.ground_slack_m + settings.max_speed_m_s * age_s
+        pairs = affinity(
+            [track.expected for track in tracks],
+            reach_m,
+            observations,
+            MatchingSettings(settings.min_iou, settings.padding_px),
+        )
+        return {column: tracks[row] for column, row in best_pairs(pairs).items()}
+
+    def _start(self) -> Track:
+        track = Track(self._next_id, self.settings)
         self._next_id += 1
         self._tracks = [*self._tracks, track]
         return track
 
-    def _hit(self, track: _Track, observation: Observation, stamp_ns: int) -> None:
-        track.observation, track.stamp_ns = observation, stamp_ns
-        track.misses = 0
-        track.seen.append(True)
-        track.confirmed = track.confirmed or sum(track.seen) >= self.settings.confirm_hits
-
-    def _match(self, observations: Sequence[Observation], stamp_ns: int) -> dict[int, _Track]:
-        """Track of each matched observation, by the observation's index."""
-        if not observations or not self._tracks:
-            return {}
-        affinity = self._affinity(observations, stamp_ns)
-        rows, columns = np.nonzero(affinity > 0)
-        order = np.argsort(-affinity[rows, columns], kind="stable")
-        taken: set[int] = set()
-        matched: dict[int, _Track] = {}
-        for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
-            if row not in taken and column not in matched:
-                taken.add(row)
-                matched[column] = self._tracks[row]
-        return matched
-
-    def _affinity(self, now: Sequence[Observation], stamp_ns: int) -> NDArray[np.float64]:
-        """(tracks, observations) float64, 0 where a pair cannot be one obstacle, up to 2."""
-        settings = self.settings
-        before = [track.observation for track in self._tracks]
-        iou = _iou(_boxes(before, settings.padding_px), _boxes(now, settings.padding_px))
-        overlap = np.where(iou >= settings.min_iou, iou, 0.0)
-        age_s = np.array([stamp_ns - track.stamp_ns for track in self._tracks]) / 1e9
-        reach_m = settings.ground_slack_m + settings.max_speed_m_s * age_s[:, None]
-        step_m = np.linalg.norm(_ground(before)[:, None] - _ground(now)[None], axis=2)
-        # NaN, where a place is missing, neither supports nor contradicts.
-        near = np.nan_to_num(1 - step_m / reach_m, nan=0.0).clip(0, 1)
-        return np.where(step_m > reach_m, _CONTRADICTED * overlap, overlap) + near
+    def _miss(
+        self,
+        unseen: Sequence[Track],
+        support: Callable[[], Sequence[Observation]],
+        stamp_ns: int,
+        is_hidden: IsHidden | None,
+    ) -> None:
+        confirmed = [track for track in unseen if track.confirmed]
+        weak = support() if confirmed else ()
+        supported = {id(t): weak[i] for i, t in self._match(confirmed, weak, stamp_ns).items()}
+        for track in unseen:
+            if id(track) in supported:
+                track.support(supported[id(track)], stamp_ns)
+            else:
+                track.miss(stamp_ns, is_hidden)
 
 
-def _boxes(observations: Sequence[Observation], padding_px: int) -> NDArray[np.float64]:
-    """(n, 4) float64 left, top, right, bottom of the padded regions."""
-    regions = np.array([o.region for o in observations], dtype=np.float64)
-    corners = np.concatenate([regions[:, :2], regions[:, :2] + regions[:, 2:]], axis=1)
-    return corners + np.array([-padding_px, -padding_px, padding_px, padding_px])
-
-
-def _ground(observations: Sequence[Observation]) -> NDArray[np.float64]:
-    """(n, 2) float64 ground positions, NaN where there is none."""
-    nowhere = np.full(2, np.nan)
-    return np.array([nowhere if o.ground_xy is None else o.ground_xy for o in observations])
-
-
-def _iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, m) intersection over union of boxes (n, 4) and (m, 4)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = np.prod((high - low).clip(min=0), axis=2)
-    area_first = np.prod(first[:, 2:] - first[:, :2], axis=1)
-    area_second = np.prod(second[:, 2:] - second[:, :2], axis=1)
-    union = area_first[:, None] + area_second[None] - common
-    return np.asarray(common / np.maximum(union, 1e-9))
+def _velocity(motion: EgoMotion | None, step_s: float) -> NDArray[np.float64] | None:
+    """(2,) of the vehicle, metres a second, where it is known."""
+    return None if motion is None or step_s <= 0 else motion.step_m / step_s

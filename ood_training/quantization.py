@@ -17,7 +17,8 @@ from ood_perception.errors import BundleError, OodError
 from ood_perception.image_files import list_images, read_image
 from ood_perception.letterbox import Letterbox
 from ood_training.meta.card import CARD_NAME, read_card
-from ood_training.quantization_graph import is_quantized, quantize_graph
+from ood_training.quantization_graph import is_quantized_graph, quantize_graph
+from ood_training.quantization_runtime import Runtime
 
 # So many of the calibration images are run through both networks afterwards.
 _COMPARED = 8
@@ -47,9 +48,10 @@ def quantize_bundle(
     folder: Path,
     *,
     count: int = 40,
+    runtime: Runtime = Runtime.CPU,
     on_progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> tuple[Bundle, QuantizationReport]:
-    """Write a bundle whose network is a bundle's in int8 (Q/DQ), for ONNX Runtime on a CPU.
+    """Write a bundle whose network is a bundle's in int8 (Q/DQ), for ONNX Runtime or TensorRT.
 
     The meta classifier goes with it unchanged; a promise of it does not, for it speaks of the
     float32 network's components.
@@ -60,13 +62,14 @@ def quantize_bundle(
             measured on.
         folder: of the new bundle.
         count: calibrate on so many of them, evenly taken from the sorted names; at least 1.
+        runtime: what shall run it; a CPU runs the one for TensorRT too, but slowly.
         on_progress: (images done, images to do).
 
     Raises OodError (BundleError, ImageError) for a bundle that is quantised already, an image that
     cannot be read, a folder without images or one that cannot be written; nothing is written then.
     """
     bundle = load_bundle(source)
-    if bundle.manifest.network.precision != "fp32" or is_quantized(bundle.network_onnx):
+    if bundle.manifest.network.precision != "fp32" or is_quantized_graph(bundle.network_onnx):
         raise BundleError(f"{source} is quantised already: start from its float32 bundle")
     if folder.resolve() == source.resolve():
         raise BundleError(f"{folder} is the float32 bundle itself: choose another folder")
@@ -81,9 +84,10 @@ def quantize_bundle(
 
     fitted = (_fitted(path, bundle.manifest.network) for path in chosen)
     with _workspace(folder) as workspace:
-        graph = quantize_graph(bundle.network_onnx, fitted, workspace, on_image=step)
+        graph = quantize_graph(bundle.network_onnx, fitted, workspace, runtime, on_image=step)
     report = _compare(bundle, graph, chosen, len(found))
-    manifest, card = _manifest(bundle, images, report), _card(bundle, images, report)
+    manifest = _manifest(bundle, images, report, runtime)
+    card = _card(bundle, images, report, runtime)
     written = write_bundle(
         folder, manifest, graph, bundle.meta_classifier_onnx, documents={CARD_NAME: card}
     )
@@ -140,9 +144,12 @@ def _compare(
     )
 
 
-def _manifest(bundle: Bundle, images: Path, report: QuantizationReport) -> Manifest:
+def _manifest(
+    bundle: Bundle, images: Path, report: QuantizationReport, runtime: Runtime
+) -> Manifest:
     manifest = bundle.manifest
-    steps = (manifest.provenance.recipe, f"int8, calibrated on {_calibration(images, report)}")
+    kind = f"int8 for {runtime.words}, calibrated on {_calibration(images, report)}"
+    steps = (manifest.provenance.recipe, kind)
     recipe = ", then ".join(step for step in steps if step)
     update: dict[str, object] = {
         "network": manifest.network.model_copy(update={"precision": "int8"}),
@@ -153,10 +160,11 @@ def _manifest(bundle: Bundle, images: Path, report: QuantizationReport) -> Manif
     return manifest.model_copy(update=update)
 
 
-def _card(bundle: Bundle, images: Path, report: QuantizationReport) -> str:
+def _card(bundle: Bundle, images: Path, report: QuantizationReport, runtime: Runtime) -> str:
     lines = [
-        "* **Precision**: int8 weights with a scale a channel, uint8 activations; the first and "
-        "the last convolution and all that follows the logits are float32.",
+        f"* **Precision**: int8 for {runtime.words}: int8 weights with a scale a channel, "
+        f"{runtime.activations}; the first and the last convolution and all that follows the "
+        "logits are float32.",
         f"* **From**: {bundle.model_id}, whose figures above are those of float32.",
         f"* **Calibrated on**: {_calibration(images, report)}, smallest and largest value of each "
         "tensor.",

@@ -34,9 +34,12 @@ def color_detector(tmp_path_factory):
 @pytest.fixture
 def color_pipeline(color_detector):
     """A camera's pipeline that has seen nothing yet."""
-    from ood_perception.camera_pipeline import CameraPipeline
+    from ood_perception.camera_pipeline import CameraPipeline, PipelineSettings
+    from ood_perception.tracking import TrackingSettings
 
-    return CameraPipeline(color_detector)
+    # The small model's meta classifier weighs no evidence.
+    settings = PipelineSettings(tracking=TrackingSettings(confirm_evidence=0.0))
+    return CameraPipeline(color_detector, settings)
 
 
 @pytest.fixture

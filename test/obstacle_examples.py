@@ -9,6 +9,7 @@ import numpy as np
 from ood_perception.bundle import ContactSpec
 from ood_perception.camera import CameraModel, Mounting
 from ood_perception.detection import Component, Detection, Reason, Region
+from ood_perception.manifest import HealthSpec
 
 WIDTH, HEIGHT = 640, 360
 LENSES = {
@@ -20,7 +21,15 @@ LENSES = {
 
 
 # A bundle that was never calibrated, for detectors that only answer by rote.
-UNCALIBRATED_BUNDLE = SimpleNamespace(manifest=SimpleNamespace(contact=ContactSpec()))
+UNCALIBRATED_BUNDLE = SimpleNamespace(
+    manifest=SimpleNamespace(
+        contact=ContactSpec(),
+        meta_classifier=None,
+        road_classes=(0,),
+        health=HealthSpec(),
+        score=SimpleNamespace(threshold=0.7),
+    )
+)
 
 
 def camera(lens="none", focal_px=576.0):

@@ -17,12 +17,11 @@ from obstacle_examples import (
 )
 
 from ood_perception.camera import CameraModel
-from ood_perception.camera_pipeline import (
-    CameraPipeline,
-    PipelineSettings,
-    grid_cell_px,
-)
-from ood_perception.errors import BackendError, ImageError
+from ood_perception.camera_pipeline import CameraPipeline, PipelineSettings
+from ood_perception.depth_placement import view_of_points
+from ood_perception.errors import BackendError, BlindCameraError, ImageError
+from ood_perception.ground_plane import GroundPlaneSettings, RangeSource
+from ood_perception.image_geometry import grid_cell_px
 from ood_perception.image_health import HealthSettings
 from ood_perception.scene import Status
 
@@ -192,6 +191,74 @@ def test_time_that_jumps_back_resets_and_says_so_once():
     assert again[1].notes == ()
     assert [scene.obstacles[0].confirmed for scene in again] == [False, True]
     assert again[0].obstacles[0].track_id == 2
+
+
+def test_a_scene_that_is_all_unknown_is_silence_and_not_a_list_of_obstacles():
+    detector = FakeDetector(board())
+    detector.seen = replace(detector.seen, score=np.ones_like(detector.seen.score))
+    pipeline = CameraPipeline(detector)
+    with pytest.raises(BlindCameraError, match="unknown to the model"):
+        run(pipeline, 1, camera(), mounting())
+    lenient = PipelineSettings(health=HealthSettings(max_anomalous_share=1.0))
+    assert len(run(CameraPipeline(detector, lenient), 1, camera(), mounting())[0].obstacles) == 1
+
+
+def test_an_obstacle_that_is_missed_for_an_image_stays_in_the_scene_as_held():
+    detector = FakeDetector(board())
+    pipeline = CameraPipeline(detector)
+    run(pipeline, 3, camera(), mounting())
+    detector.seen = detection([])
+    [scene] = run(pipeline, 1, camera(), mounting(), start=3)
+    assert scene.raw == ()
+    [obstacle] = scene.confirmed
+    assert obstacle.held
+    assert obstacle.relevant
+    assert obstacle.placement.distance_m == pytest.approx(12.0, abs=0.1)
+    assert scene.has_valid_geometry
+    [gone] = run(pipeline, 1, camera(), mounting(), start=20)
+    assert gone.obstacles == ()
+
+
+def test_a_held_obstacle_moves_in_the_image_as_it_comes_nearer():
+    detector = FakeDetector()
+    pipeline = CameraPipeline(detector)
+    for k in range(10):
+        detector.seen = detection([board(20.0 - k)])
+        run(pipeline, 1, camera(), mounting(), start=k)
+    detector.seen = detection([])
+    for k in range(10, 14):
+        [scene] = run(pipeline, 1, camera(), mounting(), start=k)
+    held, expected = scene.obstacles[0].component.region, board(20.0 - 13).region
+    assert np.allclose(held, expected, atol=6)
+    assert scene.obstacles[0].component.label == 0
+
+
+def test_a_rejected_component_keeps_a_confirmed_obstacle_and_starts_none():
+    detector = FakeDetector(board(kept=False))
+    pipeline = CameraPipeline(detector)
+    assert run(pipeline, 3, camera(), mounting())[-1].obstacles == ()
+    detector.seen = detection([board()])
+    run(pipeline, 3, camera(), mounting(), start=3)
+    detector.seen = detection([board(kept=False)])
+    scenes = run(pipeline, 12, camera(), mounting(), start=6)
+    assert all(scene.obstacles[0].held for scene in scenes)
+
+
+def test_measured_distances_are_used_before_the_plane():
+    wall = np.array([[x, 0.8, 9.0] for x in np.linspace(-0.2, 0.2, 9)])
+    view = view_of_points(wall, camera(), 0)
+    pipeline = CameraPipeline(FakeDetector(board(9.2)))
+    scene = pipeline.process(street_image(), 0, camera(), mounting(), depth=view)
+    assert scene.obstacles[0].placement.source is RangeSource.DEPTH
+
+
+def test_what_stands_above_every_road_is_reported_but_not_relevant():
+    settings = PipelineSettings(ground_plane=GroundPlaneSettings(horizon_margin_deg=5.0))
+    bridge = edge_component([[300 + i, 60.0] for i in range(9)], road_border_share=0.5)
+    pipeline = CameraPipeline(FakeDetector(bridge), settings)
+    [scene] = run(pipeline, 1, camera(), mounting())
+    assert not scene.obstacles[0].relevant
+    assert scene.has_valid_geometry
 
 
 def test_an_error_of_the_detector_passes_through_and_leaves_the_pipeline_usable():

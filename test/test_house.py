@@ -28,6 +28,7 @@ PICKLES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 # Modules that the training side brings and a vehicle does not have.
 TRAINING_MODULES = {
     "interpret",
+    "onnx2pytorch",
     "ood_training",
     "onnxscript",
     "pyarrow",
@@ -159,7 +160,8 @@ def module_name(path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "folder", ["ood_perception", "ood_training", "benchmarks", "scripts", "test", "launch"]
+    "folder",
+    ["ood_perception", "ood_training", "benchmarks", "scripts", "test", "launch", "examples"],
 )
 def test_files_hold_one_concept(folder):
     limit = MAX_TEST_LINES if folder == "test" else MAX_LINES

@@ -1,11 +1,20 @@
 """A camera that sees nothing is noticed, and an ordinary image is left alone."""
 
+import re
+
+import cv2
 import numpy as np
 import pytest
 from obstacle_examples import street_image
 
 from ood_perception.errors import ImageError
-from ood_perception.image_health import FrozenDetector, HealthSettings, check_image
+from ood_perception.generated_drive import Drive, random_scene
+from ood_perception.image_health import (
+    FrozenDetector,
+    HealthSettings,
+    check_anomalous_share,
+    check_image,
+)
 
 
 def test_an_ordinary_image_is_healthy():
@@ -81,7 +90,91 @@ def test_sensor_noise_is_not_frozen():
         assert frozen.update(noisy) == 1
 
 
-def test_fine_stripes_are_contrast():
-    image = np.full((360, 640, 3), 110, np.uint8)
-    image[::2] = 130
-    assert check_image(image).ok
+def test_identical_images_over_a_second_are_frozen_however_few_they_are():
+    """At 3 Hz twenty images would take seven seconds."""
+    frozen = FrozenDetector(HealthSettings(frozen_frames=20, frozen_s=1.0))
+    answers = []
+    for k in range(6):
+        frozen.update(street_image(), k * 333_000_000)
+        answers.append(frozen.is_frozen)
+    assert answers == [False] * 4 + [True] * 2
+    frozen.update(street_image(1), 2_000_000_000)
+    assert not frozen.is_frozen
+
+
+def test_an_image_sent_twice_is_not_frozen_even_after_a_pause():
+    frozen = FrozenDetector(HealthSettings(frozen_s=1.0))
+    frozen.update(street_image(), 0)
+    frozen.update(street_image(), 5_000_000_000)
+    assert not frozen.is_frozen
+
+
+@pytest.fixture(scope="module")
+def streets():
+    """Scenes of every light, night included."""
+    scenes = [random_scene(seed).image for seed in range(500_000, 500_012)]
+    return [*scenes, Drive(1, light="night", duration_s=0.1).frame(0).image]
+
+
+def blurred(image, sigma_px):
+    return cv2.GaussianBlur(image, (0, 0), sigma_px)
+
+
+def veiled(image, share):
+    return cv2.addWeighted(image, 1 - share, np.full_like(image, 190), share, 0)
+
+
+def covered(image, share, level=60):
+    """Something lit before the lens, with a sensor's noise."""
+    hidden = image.copy()
+    part = hidden[:, : round(share * image.shape[1])]
+    noise = np.random.default_rng(0).normal(level, 2, part.shape)
+    part[:] = noise.clip(0, 255).astype(np.uint8)
+    return hidden
+
+
+def glaring(image):
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    sun = np.exp(-((x - 320) ** 2 + (y - 110) ** 2) / (2 * 220**2)) * 640
+    return (image + sun[..., None]).clip(0, 255).astype(np.uint8)
+
+
+def test_streets_of_every_light_are_healthy(streets):
+    assert [check_image(image).reasons for image in streets] == [()] * len(streets)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (320, 180), (1920, 1208), (97, 61)])
+def test_the_images_size_does_not_matter(streets, size):
+    for image in streets[:4]:
+        assert check_image(cv2.resize(image, size, interpolation=cv2.INTER_AREA)).ok
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda image: blurred(image, 10), "blurred"),
+        (lambda image: veiled(image, 0.93), "fogged|covered|no contrast"),
+        (lambda image: covered(image, 0.85), "covered"),
+        (lambda image: glaring(image), "blinded|covered|blurred"),
+        (lambda image: (image * 0.06).astype(np.uint8), "too dark"),
+    ],
+)
+def test_a_spoiled_view_is_noticed_and_named(streets, spoil, reason):
+    for image in streets:
+        health = check_image(spoil(image))
+        assert not health.ok
+        assert re.search(reason, "; ".join(health.reasons))
+
+
+@pytest.mark.parametrize("spoil", [lambda i: blurred(i, 1.5), lambda i: veiled(i, 0.5)])
+def test_a_little_haze_or_softness_is_no_blindness(streets, spoil):
+    assert all(check_image(spoil(image)).ok for image in streets)
+
+
+@pytest.mark.parametrize(("share", "ok"), [(0.0, True), (0.3, True), (0.5, True), (0.51, False)])
+def test_a_scene_that_the_model_hardly_knows_is_no_clear_road(share, ok):
+    anomalous = np.zeros((100, 100), bool)
+    anomalous.flat[: round(share * anomalous.size)] = True
+    health = check_anomalous_share(anomalous, 0.5)
+    assert health.ok is ok
+    assert ok or "unknown to the model" in health.reasons[0]

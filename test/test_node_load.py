@@ -42,6 +42,25 @@ def test_under_load_the_latest_image_wins_and_every_other_is_counted(make_bench)
         assert_balance(status)
 
 
+def test_at_30_hz_into_5_hz_no_image_is_old_when_its_turn_comes(make_bench):
+    bench = make_bench(lambda image: time.sleep(0.2), max_frame_age_s=0.0).activate()
+    timings = []
+    keep = bench.node._session.monitor("camera").timings
+    add, keep.add = keep.add, lambda timing: (timings.append(timing), add(timing))
+    start, sent = time.monotonic(), 90
+    for number in range(sent):
+        bench.send(bench.image(color_image()))
+        time.sleep(max(0.0, start + (number + 1) / 30 - time.monotonic()))
+    bench.wait(lambda: bench.count("received") == sent and bench.count("pending") == 0, "all")
+    used = timings[2:]
+    assert len(used) >= 8
+    assert max(timing.start_age for timing in used) <= 1 / 30 + 0.2
+    assert sorted(timing.start_age for timing in used)[len(used) // 2] <= 1.5 / 30
+    assert bench.count("processed") + bench.count("dropped_overwritten") == sent
+    assert_balance(bench.camera_status())
+    assert float(bench.counters()["dropped_share"]) > 0.7
+
+
 def test_old_images_are_dropped_and_the_node_asks_for_the_clock(make_bench):
     bench = make_bench(max_frame_age_s=0.5).activate()
     for number in range(4):

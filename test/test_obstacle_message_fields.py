@@ -1,5 +1,8 @@
 """The fields of the obstacle messages: every one of the definition, and none made up."""
 
+from dataclasses import replace
+from math import isnan
+
 import numpy as np
 from color_bundle import LENS, MOUNTING, START_NS, color_image
 
@@ -43,3 +46,15 @@ def test_a_place_is_marked_truncated_where_the_obstacle_leaves_the_image(color_p
 
 def test_a_negative_duration_keeps_its_nanoseconds_positive():
     assert time_fields(-1) == {"sec": -1, "nanosec": 999_999_999}
+
+
+def test_a_held_obstacle_says_so_and_its_speed_is_told_or_not_a_number(color_pipeline):
+    scene = color_pipeline.process(color_image(), START_NS, LENS.for_image(128, 64), MOUNTING)
+    [seen] = [obstacle for obstacle in scene.obstacles if not obstacle.held]
+    assert not obstacle_fields(seen)["held"]
+    held = replace(seen, held=True, hidden=True, unseen_s=0.4, velocity=np.array([-9.5, 0.25]))
+    fields = obstacle_fields(held)
+    assert (fields["held"], fields["hidden"], fields["unseen_s"]) == (True, True, 0.4)
+    assert fields["velocity"] == {"x": -9.5, "y": 0.25, "z": 0.0}
+    unknown = obstacle_fields(replace(seen, velocity=None))["velocity"]
+    assert all(isnan(value) for value in unknown.values())

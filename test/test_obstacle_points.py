@@ -1,21 +1,14 @@
-"""The obstacle cloud is seen by the planners' own filters, re-stated here.
-
-Autoware's autonomous emergency braking: the cloud is clipped to the vehicle's height, merged in
-voxels of 0.05 x 0.05 m (one point each, their mean), grouped with a tolerance of 0.15 m; a group
-counts from 10 points on when one of them is higher than 0.1 m.
-Nav2's collision monitor: at least 4 points between 0.05 m and 0.5 m of height.
-"""
+"""The obstacle cloud's columns are seen by the planners' own filters (``planner_rules``)."""
 
 import cv2
 import numpy as np
 import pytest
 from obstacle_examples import camera, mounting, upright_component
+from planner_rules import VOXELS_M, braking_groups, braking_voxels, monitor_acts
 
 from ood_perception.ground_plane import GroundPlaneSettings, place
 from ood_perception.obstacle_points import PointsSettings, obstacle_points
 from ood_perception.scene import Obstacle
-
-VEHICLE_HEIGHT_M = 2.5
 
 
 def obstacle(x_m=10.0, y_m=0.0, width_m=0.2, settings=None, **changes):
@@ -31,33 +24,13 @@ def obstacle(x_m=10.0, y_m=0.0, width_m=0.2, settings=None, **changes):
     return Obstacle(**{**fields, **changes})
 
 
-def autoware_voxels(points):
-    """The mean of the points in each cell of 0.05 x 0.05 m, up to the vehicle's height."""
-    points = points[(points[:, 2] >= 0) & (points[:, 2] <= VEHICLE_HEIGHT_M)]
-    cells, index = np.unique(np.floor(points[:, :2] / 0.05), axis=0, return_inverse=True)
-    index = index.ravel()
-    sums = np.stack([np.bincount(index, points[:, axis], len(cells)) for axis in range(3)], axis=1)
-    return sums / np.bincount(index, minlength=len(cells))[:, None]
-
-
-def autoware_groups(points):
-    """Sizes of the groups that the emergency braking takes for obstacles, largest first."""
-    voxels = autoware_voxels(points)
-    near = np.linalg.norm(voxels[:, None] - voxels[None], axis=2) <= 0.15
-    group = np.arange(len(voxels))
-    for _ in voxels:  # the lowest number spreads through each group
-        group = np.where(near, group[None], len(voxels)).min(axis=1)
-    members = [voxels[group == g] for g in np.unique(group)]
-    return sorted((len(m) for m in members if len(m) >= 10 and m[:, 2].max() > 0.1), reverse=True)
-
-
 @pytest.mark.parametrize("x_m", [5.0, 15.0, 30.0])
 @pytest.mark.parametrize("y_m", [0.0, -1.3])
 def test_a_20_cm_object_is_one_obstacle_to_both_planners(x_m, y_m):
     points = obstacle_points([obstacle(x_m, y_m)])
     assert points.dtype == np.float32
-    assert len(autoware_groups(points)) == 1
-    assert ((points[:, 2] > 0.05) & (points[:, 2] < 0.5)).sum() >= 4
+    assert len(braking_groups(points)) == 1
+    assert monitor_acts(points)
     assert points[:, 2].max() >= 0.4 - 1e-6
 
 
@@ -66,7 +39,7 @@ def test_a_20_cm_object_is_one_obstacle_to_both_planners(x_m, y_m):
 def test_every_cell_is_high_enough_and_there_are_enough_of_them(x_m, width_m):
     """All cells, not only the highest of a group: the vehicle's path may cut a group into parts."""
     points = obstacle_points([obstacle(x_m, width_m=width_m)])
-    voxels = autoware_voxels(points.astype(np.float64))
+    voxels = braking_voxels(points.astype(np.float64))
     assert len(voxels) >= 10
     assert voxels[:, 2].min() > 0.1
     assert points[:, 2].min() >= 0
@@ -74,20 +47,21 @@ def test_every_cell_is_high_enough_and_there_are_enough_of_them(x_m, width_m):
     assert gaps.min(axis=1).max() <= 0.15
 
 
-def test_no_turn_or_shift_between_the_frames_makes_it_vanish():
+@pytest.mark.parametrize("voxel_m", VOXELS_M)
+def test_no_turn_or_shift_between_the_frames_makes_it_vanish(voxel_m):
     points = obstacle_points([obstacle(width_m=0.05)]).astype(np.float64)
     rng = np.random.default_rng(0)
     for angle in rng.uniform(0, 2 * np.pi, 100):
         turn = cv2.Rodrigues(np.array([0.0, 0.0, angle]))[0]
         moved = points @ turn.T + [*rng.uniform(-9, 9, 2), 0.0]
-        assert len(autoware_groups(moved)) == 1
+        assert len(braking_groups(moved, voxel_m)) == 1
 
 
 def test_a_flat_footprint_would_be_lost():
     """The rule that this cloud is made for: points on the ground alone do not count."""
     points = obstacle_points([obstacle()])
     points[:, 2] = 0
-    assert autoware_groups(points) == []
+    assert braking_groups(points) == []
 
 
 def test_columns_are_at_most_5_cm_apart_and_padding_keeps_the_nearest_edge():
@@ -97,19 +71,19 @@ def test_columns_are_at_most_5_cm_apart_and_padding_keeps_the_nearest_edge():
     gaps = np.linalg.norm(plane[:, None] - plane[None], axis=2) + 9 * np.eye(len(plane))
     assert gaps.min(axis=1).max() <= 0.05 + 1e-5
     assert np.linalg.norm(plane, axis=1).min() == pytest.approx(item.placement.distance_m, abs=0.01)
-    assert len(autoware_groups(points)) == 1
+    assert len(braking_groups(points)) == 1
 
 
 def test_a_wide_obstacle_is_covered_from_end_to_end():
     points = obstacle_points([obstacle(width_m=3.0)])
     assert points[:, 1].min() == pytest.approx(-1.5, abs=0.02)
     assert points[:, 1].max() == pytest.approx(1.5, abs=0.02)
-    assert len(autoware_groups(points)) == 1
+    assert len(braking_groups(points)) == 1
 
 
 def test_two_obstacles_stay_two():
     points = obstacle_points([obstacle(y_m=1.0), obstacle(y_m=-1.0)])
-    assert len(autoware_groups(points)) == 2
+    assert len(braking_groups(points)) == 2
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,10 @@ COMPONENT_FIELDS = {
     "road_border_share": "float",
     "confirmed": "boolean",
     "relevant": "boolean",
+    "held": "boolean",
+    "hidden": "boolean",
+    "unseen_s": "float",
+    "velocity": "geometry_msgs/Vector3",
     "reason_metrics": "sequence<string>",
     "reason_values": "sequence<float>",
     "reason_contributions": "sequence<float>",
@@ -136,6 +140,13 @@ def test_version_and_licence_are_the_same_everywhere():
     assert "Apache License" in (ROOT / "LICENSE").read_text("utf-8")
 
 
+def test_the_maintainer_is_the_project_and_no_person():
+    (maintainer,) = PACKAGE.findall("maintainer")
+    assert maintainer.text == f"{PACKAGE.findtext('name')} project"
+    address = maintainer.get("email") or ""
+    assert re.fullmatch(r"[\w.-]+@example\.org", address), "reserved: no stranger gets our mail"
+
+
 def test_every_executable_has_a_module_with_main():
     pairs = [word.split(":") for call in cmake_call("foreach") for word in call if ":" in word]
     assert ["ood_perception_node", "node"] in pairs
@@ -155,7 +166,14 @@ def test_installed_folders_hold_launch_files_configuration_and_models():
 def test_message_comments_carry_units(path):
     words = {"_m": "metre", "_px": "pixel", "_score": "[0, 1]", "_share": "[0, 1]"}
     words |= {"_probability": "[0, 1]", "width": "pixel", "threshold": "[0, 1]"}
-    words |= {"latency": "second", "position": "metre", "footprint": "metre", "contour": "pixel"}
+    words |= {
+        "latency": "second",
+        "unseen_s": "second",
+        "velocity": "metres a second",
+        "position": "metre",
+        "footprint": "metre",
+        "contour": "pixel",
+    }
     fields = documented_fields(path)
     for name, comment in fields.items():
         assert comment, f"{path.name}: {name} has no comment"

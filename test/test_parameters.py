@@ -143,9 +143,13 @@ def test_positive_pitch_looks_down(make_node):
 )
 def test_impossible_values_are_refused_in_one_line(make_node, values, word):
     node = make_node(**values)
-    declare_parameters(node)
-    with pytest.raises(ParameterError, match=word) as caught:
+
+    def declare_and_read() -> None:
+        declare_parameters(node)
         read_settings(node)
+
+    with pytest.raises(ParameterError, match=word) as caught:
+        declare_and_read()
     assert "\n" not in str(caught.value)
 
 

@@ -6,38 +6,20 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
 from color_bundle import CLASSES, area_meta_classifier, write_color_bundle
-from numpy.typing import NDArray
+from quantization_examples import GRID, PROMISE, float_bundle, picture, write_pictures
 from typer.testing import CliRunner
 
-from ood_perception.bundle import (
-    Bundle,
-    ClassSpec,
-    Manifest,
-    MetaClassifierSpec,
-    NetworkSpec,
-    PromiseSpec,
-    Provenance,
-    ScoreSpec,
-    load_bundle,
-    write_bundle,
-)
-from ood_perception.components import metric_names
+from ood_perception.bundle import Bundle, Manifest, load_bundle, write_bundle
 from ood_perception.detector import Detector
 from ood_perception.errors import BundleError, OodError
 from ood_perception.letterbox import Letterbox
-from ood_training.export import network_to_onnx
-from ood_training.models import create_model
 from ood_training.quantization import QuantizationReport, quantize_bundle
-
-SIZE, GRID = (96, 160), (48, 80)
-PROMISE = PromiseSpec(alpha=0.1, objects=9, sequences=3, source="x", split="y", risk=0.05)
 
 
 @dataclass(frozen=True)
@@ -49,60 +31,20 @@ class Quantized:
     progress: list[tuple[int, int | None]]
 
 
-def _float_bundle(folder: Path) -> Bundle:
-    torch.manual_seed(3)
-    network = create_model("tiny_unet", len(CLASSES)).eval()
-    with torch.no_grad():
-        for parameter in network.classifier.parameters():  # type: ignore[union-attr]
-            parameter.mul_(8)  # an untrained network is unsure everywhere
-    manifest = Manifest(
-        schema_version=1,
-        name="scenes",
-        classes=tuple(ClassSpec(name=name, color=(9, 9, 9)) for name in CLASSES),
-        road_classes=(0,),
-        network=NetworkSpec(
-            file="network.onnx",
-            input_height=SIZE[0],
-            input_width=SIZE[1],
-            grid_height=GRID[0],
-            grid_width=GRID[1],
-        ),
-        score=ScoreSpec(threshold=0.7),
-        meta_classifier=MetaClassifierSpec(
-            file="meta_classifier.onnx",
-            kind="area",
-            metric_names=metric_names(len(CLASSES)),
-            promise=PROMISE,
-        ),
-        provenance=Provenance(trained_on="nothing", terms="none", recipe="by hand"),
-    )
-    graph = network_to_onnx(network, SIZE, GRID)
-    card = {"README.md": "# Model card: scenes\n\nAs it was.\n"}
-    return write_bundle(folder, manifest, graph, area_meta_classifier(20), documents=card)
-
-
-def _picture(rng: np.random.Generator) -> NDArray[np.uint8]:
-    coarse = rng.integers(0, 256, (5, 8, 3)).astype(np.uint8)
-    return np.asarray(cv2.resize(coarse, (200, 120), interpolation=cv2.INTER_CUBIC), np.uint8)
-
-
 @pytest.fixture(scope="module")
 def quantized(tmp_path_factory: pytest.TempPathFactory) -> Quantized:
     place = tmp_path_factory.mktemp("quantization")
-    rng = np.random.default_rng(0)
-    (place / "pictures").mkdir()
-    for number in range(6):
-        cv2.imwrite(str(place / "pictures" / f"{number}.png"), _picture(rng))
-    source = _float_bundle(place / "float")
+    pictures = write_pictures(place / "pictures", 6)
+    source = float_bundle(place / "float")
     progress: list[tuple[int, int | None]] = []
     bundle, report = quantize_bundle(
         place / "float",
-        place / "pictures",
+        pictures,
         place / "int8",
         count=4,
         on_progress=lambda done, total: progress.append((done, total)),
     )
-    return Quantized(source, place / "pictures", bundle, report, progress)
+    return Quantized(source, pictures, bundle, report, progress)
 
 
 def _nodes(bundle: Bundle) -> list[onnx.NodeProto]:
@@ -166,7 +108,7 @@ def test_edges_are_as_they_were(quantized: Quantized) -> None:
 def test_the_detector_runs_it_and_it_is_near_the_float_network(quantized: Quantized) -> None:
     exact, rounded = Detector(quantized.source), Detector(load_bundle(quantized.bundle.folder))
     rng = np.random.default_rng(9)
-    for image in [_picture(rng) for _ in range(3)]:
+    for image in [picture(rng) for _ in range(3)]:
         one, other = exact.detect(image), rounded.detect(image)
         assert (one.labels == other.labels).mean() > 0.95
         difference = np.abs(one.score - other.score)
@@ -177,7 +119,7 @@ def test_the_detector_runs_it_and_it_is_near_the_float_network(quantized: Quanti
 def test_score_and_labels_are_exactly_those_of_its_logits(quantized: Quantized) -> None:
     session = onnxruntime.InferenceSession(quantized.bundle.network_onnx)
     fitted = Letterbox.fit(quantized.bundle.manifest.network, 120, 200)
-    image = fitted.apply(_picture(np.random.default_rng(5)))
+    image = fitted.apply(picture(np.random.default_rng(5)))
     labels, score, logits = session.run(["labels", "score", "logits"], {"image": image})
     upsampled = torch.nn.functional.interpolate(
         torch.from_numpy(logits), size=GRID, mode="bilinear", align_corners=True
@@ -193,7 +135,9 @@ def test_the_bundle_says_what_it_is(quantized: Quantized) -> None:
     assert (source.network.precision, manifest.network.precision) == ("fp32", "int8")
     assert manifest.network.sha256 != source.network.sha256
     recipe = manifest.provenance.recipe
-    assert recipe.startswith("by hand, then int8, calibrated on 4 of 6 images of ")
+    assert recipe.startswith(
+        "by hand, then int8 for ONNX Runtime on a CPU, calibrated on 4 of 6 images of "
+    )
     assert recipe.endswith("/pictures")
     assert len(quantized.bundle.network_onnx) < len(quantized.source.network_onnx)
     card = (quantized.bundle.folder / "README.md").read_text()

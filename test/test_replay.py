@@ -246,5 +246,5 @@ def test_an_empty_topic_a_taken_name_and_a_failing_detector_leave_no_bag(tmp_pat
             raise BackendError("the network is gone")
 
     with pytest.raises(BackendError):
-        replay(tmp_path / "in", tmp_path / "out", CameraPipeline(Broken()))
+        replay(tmp_path / "in", tmp_path / "out", CameraPipeline(Broken(), color_pipeline.settings))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "in"]

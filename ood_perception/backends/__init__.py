@@ -14,20 +14,33 @@ from ood_perception.errors import BackendError
 Load = Callable[[bytes, str], Backend]
 
 
-def _tensorrt(precision: str, flavour: str | None) -> Load:
+def _tensorrt(precision: str | None, flavour: str | None) -> Load:
     return lambda graph, graph_name: load_tensorrt(graph, graph_name, precision, flavour)
+
+
+def _not_registered(graph: bytes, graph_name: str) -> Backend:
+    raise BackendError(
+        "the backend pytorch belongs to the training side, for the command `ood`: "
+        "pip install 'ood-detection[training]'"
+    )
 
 
 BACKENDS: dict[str, Load] = {
     "onnxruntime": OnnxRuntimeBackend,
-    "tensorrt": _tensorrt("fp32", None),
-    "tensorrt_rtx": _tensorrt("fp32", "tensorrt_rtx"),
+    "pytorch": _not_registered,
+    "tensorrt": _tensorrt(None, None),
+    "tensorrt_rtx": _tensorrt(None, "tensorrt_rtx"),
     **{f"tensorrt:{precision}": _tensorrt(precision, None) for precision in PRECISIONS},
     **{
         f"tensorrt_rtx:{precision}": _tensorrt(precision, "tensorrt_rtx")
         for precision in PRECISIONS
     },
 }
+
+
+def register_backend(name: str, load: Load) -> None:
+    """Make a backend known that lives outside the core, or replace the one of that name."""
+    BACKENDS[name] = load
 
 
 def create_backend(
@@ -39,7 +52,8 @@ def create_backend(
     when those before it cannot load the graph, such as ``tensorrt:fp16,onnxruntime``. A fallback
     that was used is told in the backend's `device`.
     graph_name: what messages call the graph; best its path, which says where its bundle lies.
-    full_precision: fp32 whatever the name says, for small graphs that gain nothing from less.
+    full_precision: the graph's own whatever the name says, for small graphs that gain nothing
+    from less.
 
     Raises:
         BackendError: a name is unknown, or none of them can load the graph.
@@ -64,4 +78,4 @@ def create_backend(
     raise BackendError(f"no backend can load {graph_name}: {'; '.join(failures)}")
 
 
-__all__ = ["BACKENDS", "Backend", "create_backend"]
+__all__ = ["BACKENDS", "Backend", "create_backend", "register_backend"]

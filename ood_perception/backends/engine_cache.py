@@ -23,6 +23,8 @@ from ood_perception.backends.engine_request import EngineRequest
 from ood_perception.errors import BackendError
 
 FOLDER_VARIABLE = "OOD_ENGINE_CACHE"
+NOT_THERE = "is not in the cache"
+"""The reason of a `Lookup` that found nothing at all."""
 _OURS = re.compile(r"^\.?(?P<key>[0-9a-f]{40})(\.engine|\.json|\.lock|-[a-z0-9_]+\.tmp)$")
 
 Say = Callable[[str], None]
@@ -83,7 +85,7 @@ class EngineCache:
             side = json.loads(self._path(request.key, ".json").read_bytes())
             engine = self._path(request.key, ".engine").read_bytes()
         except FileNotFoundError:
-            return Lookup(None, "is not in the cache", {})
+            return Lookup(None, NOT_THERE, {})
         except ValueError:
             return Lookup(None, "has a side file that is no JSON", {})
         except OSError as error:

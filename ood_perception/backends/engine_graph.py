@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ood_perception.backends.half_precision import to_half
+from ood_perception.backends.int8_graph import is_quantized, refuse_unless_symmetric
 from ood_perception.errors import BackendError
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto
 
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = ("fp32", "fp16", "int8")
 ADAPTATION = 1
 """Part of every engine's key: raise it when the graphs made here change."""
 
@@ -26,10 +27,12 @@ def engine_graph(graph: bytes, graph_name: str, precision: str) -> bytes:
     """The copy of an ONNX graph that an engine of that precision is built from.
 
     float64 becomes float32, inputs and outputs included; a uint8 input becomes float32 at once;
-    a uint8 output is converted from float32. ``fp16``: see `half_precision.to_half`.
+    a uint8 output is converted from float32. ``fp16``: see `half_precision.to_half`. ``int8``:
+    stands in the graph already, and is only looked at (`int8_graph.refuse_unless_symmetric`).
 
     Raises:
-        BackendError: the package onnx is missing, the graph is none, or it cannot be converted.
+        BackendError: the package onnx is missing, the graph is none, cannot be converted, or is
+            of another precision.
     """
     if precision not in PRECISIONS:
         raise BackendError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
@@ -42,6 +45,7 @@ def engine_graph(graph: bytes, graph_name: str, precision: str) -> bytes:
         ) from None
     try:
         model = onnx.load_model_from_string(graph)
+        _check_precision(model, graph_name, precision)
         _float64_to_float32(model)
         _cast_at_the_edge(model.graph)
         del model.graph.value_info[:]
@@ -56,6 +60,26 @@ def engine_graph(graph: bytes, graph_name: str, precision: str) -> bytes:
         first = (str(error).strip().splitlines() or ["not an ONNX graph"])[0]
         raise BackendError(f"{graph_name} cannot be made ready for TensorRT: {first}") from error
     return bytes(model.SerializeToString())
+
+
+def _check_precision(model: ModelProto, graph_name: str, precision: str) -> None:
+    """An engine's precision is what it is called: int8 goes with integers in the graph only."""
+    if not is_quantized(model):
+        if precision == "int8":
+            raise BackendError(
+                f"{graph_name} is in floating point: make an int8 bundle of it with "
+                "`ood quantize --for tensorrt`"
+            )
+        return
+    if precision != "int8":
+        raise BackendError(
+            f"{graph_name} is in int8 and cannot be built as {precision}: take the float32 bundle "
+            "that it was made from, or --precision int8"
+        )
+    try:
+        refuse_unless_symmetric(model)
+    except BackendError as error:
+        raise BackendError(f"{graph_name}: {error}") from error
 
 
 def _float64_to_float32(model: ModelProto) -> None:

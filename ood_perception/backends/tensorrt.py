@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ood_perception.backends import tensorrt_library
 from ood_perception.backends.backend import TensorSpec
 from ood_perception.backends.cuda_device import DeviceBuffer, Gpu, Stream, cuda_runtime, find_gpu
-from ood_perception.backends.engine_cache import EngineCache
+from ood_perception.backends.engine_cache import NOT_THERE, EngineCache
 from ood_perception.backends.engine_request import EngineRequest, onnx_sha256
+from ood_perception.backends.tensor_check import check_tensors
 from ood_perception.errors import BackendError
 
 _DTYPES = {
@@ -22,6 +23,8 @@ _DTYPES = {
     "HALF": np.float16,
     "FLOAT": np.float32,
 }
+# A graph in floating point is built as fp32 or fp16, one in integers as int8 alone.
+_OWN_PRECISIONS = ("fp32", "int8")
 
 
 class TensorRTBackend:
@@ -81,7 +84,7 @@ class TensorRTBackend:
         Raises:
             BackendError: these are not the engine's tensors, or the GPU failed on them.
         """
-        batch = self._check(tensors)
+        batch = check_tensors(self._name, self._inputs, tensors)
         if self._largest_batch is None or batch <= self._largest_batch:
             return self._run_piece(tensors)
         starts = range(0, batch, self._largest_batch)
@@ -111,28 +114,6 @@ class TensorRTBackend:
         }
         self._stream.wait()
         return outputs
-
-    def _check(self, tensors: dict[str, NDArray[Any]]) -> int:
-        """The batch of the tensors; BackendError unless they are the engine's inputs."""
-        expected = {spec.name: spec for spec in self._inputs}
-        if tensors.keys() != expected.keys():
-            raise BackendError(
-                f"{self._name} takes the inputs {', '.join(expected)}, not {', '.join(tensors)}"
-            )
-        for name, tensor in tensors.items():
-            shape, dtype = expected[name].shape, expected[name].dtype
-            fits = tensor.ndim == len(shape) and all(
-                want in (-1, got) for want, got in zip(shape, tensor.shape, strict=True)
-            )
-            if not fits or tensor.dtype != dtype or tensor.size == 0:
-                raise BackendError(
-                    f"{self._name}: input {name} is {tensor.dtype} {tensor.shape}, but the "
-                    f"engine takes {dtype} {shape}"
-                )
-        batches = {tensors[spec.name].shape[0] for spec in self._inputs if spec.shape[:1] == (-1,)}
-        if len(batches) > 1:
-            raise BackendError(f"{self._name}: its inputs have different batches {sorted(batches)}")
-        return int(batches.pop()) if batches else 1
 
     def _spec(self, name: str) -> TensorSpec:
         kind = self._engine.get_tensor_dtype(name).name
@@ -170,10 +151,11 @@ class TensorRTBackend:
 
 
 def load_tensorrt(
-    graph: bytes, graph_name: str, precision: str, flavour: str | None = None
+    graph: bytes, graph_name: str, precision: str | None = None, flavour: str | None = None
 ) -> TensorRTBackend:
     """The cached engine of an ONNX graph for this machine's GPU, built here or ahead of time.
 
+    precision: None is the graph's own, fp32 or int8; never another than the one asked for.
     flavour: ``tensorrt`` or ``tensorrt_rtx``; None takes the first installed one with an engine.
 
     Raises:
@@ -197,22 +179,33 @@ def load_tensorrt(
         for request in engine_requests(graph, precision, library, gpu):
             found = cache.look_up(request)
             if found.engine is not None:
-                words = f"{request.flavour} {request.version} {precision}, {gpu.name} {gpu.target}"
+                built = f"{request.flavour} {request.version} {request.precision}"
+                words = f"{built}, {gpu.name} {gpu.target}"
                 return TensorRTBackend(found.engine, graph_name, words, library, runtime)
-            reasons.append(f"{request.words}: {found.reason}")
+            if found.reason != NOT_THERE:
+                reasons.append(f"{request.words}: {found.reason}")
     # a bundle's graph is named by its path
     folder = str(Path(graph_name).parent) if Path(graph_name).parent.name else "BUNDLE"
+    wanted = f"{' or '.join(module.__name__ for module in libraries)}, {gpu.target}"
+    told = "; ".join(reasons) or f"{NOT_THERE} for {wanted}, {precision or 'its own precision'}"
+    command = f"ood compile {folder}" + (f" --precision {precision}" if precision else "")
     raise BackendError(
-        f"no engine of {graph_name} can be used from {cache.folder} ({'; '.join(reasons)}): "
-        f"build it with `ood compile {folder} --precision {precision}`"
+        f"no engine of {graph_name} can be used from {cache.folder} ({told}): "
+        f"build it with `{command}`"
     )
 
 
 def engine_requests(
-    graph: bytes, precision: str, library: Any, gpu: Gpu
-) -> tuple[EngineRequest, EngineRequest]:
-    """The two engines that would do: built on this very GPU, or ahead of time for its kind."""
+    graph: bytes, precision: str | None, library: Any, gpu: Gpu
+) -> list[EngineRequest]:
+    """The engines that would do: built on this very GPU, or ahead of time for its kind.
+
+    precision: None for fp32 or int8, of which a graph can be built as one only.
+    """
     flavour, version = library.__name__, tensorrt_library.version(library)
-    on_device = EngineRequest(onnx_sha256(graph), flavour, version, gpu.target, gpu.name, precision)
-    ahead = EngineRequest(onnx_sha256(graph), flavour, version, gpu.target, "", precision)
-    return on_device, ahead
+    digest = onnx_sha256(graph)
+    return [
+        EngineRequest(digest, flavour, version, gpu.target, name, one)
+        for one in ([precision] if precision else _OWN_PRECISIONS)
+        for name in (gpu.name, "")
+    ]

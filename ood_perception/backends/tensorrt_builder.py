@@ -49,6 +49,7 @@ def build_engine(
         "inputs": _tensors(network, "input"),
         "outputs": _tensors(network, "output"),
         "layer_types": _layer_types(network),
+        "int8_convolutions": _int8_convolutions(network, library),
     }
     return BuiltEngine(bytes(engine), facts)
 
@@ -145,3 +146,17 @@ def _layer_types(network: Any) -> dict[str, int]:
     """How many layers give which type: what the precision really is, network strongly typed."""
     layers = [network.get_layer(index) for index in range(network.num_layers)]
     return dict(Counter(layer.get_output_type(0).name.lower() for layer in layers))
+
+
+def _int8_convolutions(network: Any, library: Any) -> list[int]:
+    """[convolutions that read dequantised images and weights, convolutions in all]."""
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
+    kinds = (library.LayerType.CONVOLUTION, library.LayerType.DECONVOLUTION)
+    convolutions = [layer for layer in layers if layer.type in kinds]
+    dequantized = {
+        layer.get_output(0).name for layer in layers if layer.type == library.LayerType.DEQUANTIZE
+    }
+    # weights in floating point are the layer's own, and no input
+    read = [[layer.get_input(place) for place in (0, 1)] for layer in convolutions]
+    of_integers = [all(tensor and tensor.name in dequantized for tensor in both) for both in read]
+    return [sum(of_integers), len(convolutions)]

@@ -16,6 +16,7 @@ from ood_perception.bundle import load_bundle
 from ood_perception.camera import Mounting
 from ood_perception.camera_pipeline import CameraPipeline
 from ood_perception.command_line import on_progress, progress_bar, write_json
+from ood_perception.commands.live_replay import LiveReplay, play_live
 from ood_perception.commands.options import (
     DEFAULT_BUNDLE,
     BackendOption,
@@ -91,7 +92,10 @@ def make_bag_command(
 
 def replay_command(
     bag: Annotated[Path, typer.Argument(help="The bag to read: a folder, .mcap or .db3.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the new bag.")],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(help="Folder of the new bag; none with --live."),
+    ] = None,
     bundle: BundleOption = DEFAULT_BUNDLE,
     topic: Annotated[
         Optional[str],  # noqa: UP045
@@ -111,8 +115,28 @@ def replay_command(
     overwrite: OverwriteOption = False,
     json_file: JsonOption = None,
     backend: BackendOption = "onnxruntime",
+    live: Annotated[
+        bool, typer.Option(help="Play to a running node over DDS, its time on /clock.")
+    ] = False,
+    rate: Annotated[float, typer.Option(help="With --live: speed, 1 is as recorded.")] = 1.0,
+    loop: Annotated[int, typer.Option(min=1, help="With --live: play it so often.")] = 1,
+    camera: Annotated[
+        str, typer.Option(help="With --live: which camera of the node gets the images.")
+    ] = "camera",
+    node: Annotated[str, typer.Option(help="With --live: full name of the node.")] = (
+        "/ood_perception"
+    ),
 ) -> None:
-    """Run a bag through the same detector as the node, as fast as this machine can."""
+    """Run a bag through the same detector as the node, as fast as this machine can.
+
+    With --live the bag goes to a running node instead, for machines without rosbag2.
+    """
+    if live:
+        if out is not None or json_file is not None:
+            raise OodError("--live writes nothing: leave the new bag and --json away")
+        raise typer.Exit(play_live(LiveReplay(bag, topic, camera, node, rate, loop)))
+    if out is None:
+        raise OodError("name the folder of the new bag, or play to a running node with --live")
     if camera_height is not None and camera_height <= 0:
         raise OodError(f"--camera-height {camera_height}: give metres above the road")
     mounting = None

@@ -27,6 +27,7 @@ class Precision(str, Enum):
 
     FP32 = "fp32"
     FP16 = "fp16"
+    INT8 = "int8"
 
 
 def register(app: typer.Typer) -> None:
@@ -44,8 +45,12 @@ def compile_engines(
         ),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="Of the network; the meta classifier is always fp32.")
-    ] = Precision.FP32,
+        Optional[Precision],  # noqa: UP045
+        typer.Option(
+            help="Of the network; else the bundle's own: fp32, or int8 of a bundle of "
+            "`ood quantize --for tensorrt`. The meta classifier is always fp32."
+        ),
+    ] = None,
     cache: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
@@ -76,7 +81,7 @@ def compile_engines(
         compiled = compile_bundle(
             model,
             targets,
-            precision.value,
+            precision.value if precision else model.manifest.network.precision,
             engines,
             images=images,
             say=progress.console.print if not progress.disable else print,
@@ -131,8 +136,10 @@ def _line(entry: dict[str, Any]) -> str:
     deviation = ", ".join(
         f"{name} {value:.4g}" for name, value in side["deviation"].items() if name != "on"
     )
+    in_int8, convolutions = side.get("int8_convolutions", (0, 0))
+    share = f" ({in_int8} of {convolutions} convolutions)" if in_int8 else ""
     return (
-        f"{entry['graph']} {entry['target']} {entry['precision']}: {how}, "
+        f"{entry['graph']} {entry['target']} {entry['precision']}{share}: {how}, "
         f"{side['engine_bytes'] / 1e6:.1f} MB; against the bundle's graph on "
         f"{side['deviation']['on']}, ONNX Runtime: {deviation}"
     )

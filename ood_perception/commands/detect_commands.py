@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from ood_perception.bundle import load_bundle
 from ood_perception.command_line import progress_bar, write_json
@@ -21,6 +25,7 @@ from ood_perception.drawing import draw_overlay
 from ood_perception.errors import ImageError, OodError
 from ood_perception.image_files import list_images, read_image, write_image
 from ood_perception.obstacle_json import detection_to_json
+from ood_perception.overlapped_work import FinishedBehind, prepared_ahead
 
 
 def register(app: typer.Typer) -> None:
@@ -46,10 +51,11 @@ def detect(
     class_names = detector.bundle.class_names
     results: list[dict[str, Any]] = []
     refused = 0
-    with progress_bar() as progress:
-        for path in progress.track(paths, description="detect"):
+    with progress_bar() as progress, FinishedBehind[None]() as behind:
+        read = prepared_ahead(paths, read_image)
+        for path, image_of in progress.track(read, len(paths), description="detect"):
             try:
-                image = read_image(path)
+                image = image_of()
             except ImageError as error:
                 refused += 1
                 results.append({"image": str(path), "error": str(error)})
@@ -58,8 +64,8 @@ def detect(
             detection = detector.detect(image)
             results.append({"image": str(path), **detection_to_json(detection)})
             if out is not None:
-                picture = draw_overlay(image, detection, colors_bgr, class_names, reasons)
-                write_image(out / f"{path.stem}_overlay.png", picture)
+                draw = partial(draw_overlay, image, detection, colors_bgr, class_names, reasons)
+                behind.add(partial(_write_picture, draw, out / f"{path.stem}_overlay.png"))
     write_json(json_file, {"model": detector.bundle.model_id, "images": results})
     if refused == len(paths):
         raise OodError("none of the images could be read")
@@ -69,3 +75,7 @@ def detect(
         f"{len(paths) - refused} images, {kept} obstacles, {dropped} components rejected, "
         f"{refused} images refused; model {detector.bundle.model_id}"
     )
+
+
+def _write_picture(draw: Callable[[], NDArray[np.uint8]], path: Path) -> None:
+    write_image(path, draw())

@@ -13,7 +13,11 @@ BundleOption = Annotated[
     Path, typer.Option("--bundle", "-b", help="Folder of the trained model.", show_default=False)
 ]
 BackendOption = Annotated[
-    str, typer.Option(help="What runs the network: onnxruntime, tensorrt or tensorrt:fp16.")
+    str,
+    typer.Option(
+        help="What runs the network: onnxruntime, tensorrt, tensorrt:fp16, or, for comparison on "
+        "the training side, pytorch."
+    ),
 ]
 JsonOption = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads this at run time, also on Python 3.10

@@ -8,7 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ego_motion import EgoPose
 from .camera import CameraSetup
+
+__all__ = ["BoundingBox", "EgoPose", "Frame", "ObjectTruth"]
 
 
 class BoundingBox(NamedTuple):
@@ -18,14 +21,6 @@ class BoundingBox(NamedTuple):
     y: int
     width: int
     height: int
-
-
-class EgoPose(NamedTuple):
-    """Where the ground frame of a frame lies in the world, which is the ground frame at time 0."""
-
-    x_m: float
-    y_m: float
-    yaw_rad: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,8 @@ class Frame:
     instances: (H, W) int32: the id of the unknown object at a pixel, else 0.
     objects: the truth about every unknown object that shows at least one pixel.
     stamp_s: seconds since the start of the drive. index: number of the frame.
-    camera: the camera that took it. ego_pose: where the ground frame is in the world.
+    camera: the camera that took it. ego_pose: where the ground frame is in the world,
+    which is the ground frame at time 0.
     """
 
     image: NDArray[np.uint8]

@@ -17,6 +17,7 @@ from ood_perception.bundle import Bundle
 from ood_perception.drawing import colour_labels, draw_overlay
 from ood_perception.obstacle_message_fields import array_fields
 from ood_perception.obstacle_points import obstacle_points
+from ood_perception.ros.foreign_outputs import ForeignOutputs
 from ood_perception.ros.image_messages import image_message
 from ood_perception.ros.obstacle_messages import component_array, marker_array, point_cloud
 from ood_perception.scene import Scene
@@ -49,6 +50,7 @@ class CameraOutputs:
         self._markers = self._create(MarkerArray, "obstacle_markers")
         self._rejected = self._create(ObstacleComponentArray, "rejected")
         self._pictures = {name: self._create(Image, name, _PICTURES_QOS) for name in _PICTURES}
+        self._foreign = ForeignOutputs(node, camera, bundle, ground_frame_id)
 
     def publish_obstacles(
         self, scene: Scene, header: Header, latency_ns: int, dropped_frames: int
@@ -71,7 +73,9 @@ class CameraOutputs:
         latency_ns: int,
         dropped_frames: int,
     ) -> None:
-        """What was rejected, the markers, and those pictures that someone listens to."""
+        """Other projects' messages, what was rejected, the markers, and those pictures that someone
+        listens to."""
+        self._foreign.publish(scene, header.frame_id)
         fields = self._fields(scene, header, latency_ns, dropped_frames, rejected=True)
         self._rejected.publish(component_array(fields))
         self._markers.publish(
@@ -92,6 +96,7 @@ class CameraOutputs:
             *self._pictures.values(),
         ):
             self._node.destroy_lifecycle_publisher(publisher)
+        self._foreign.destroy()
 
     def _create(self, kind: type, name: str, qos: QoSProfile = _RESULTS_QOS) -> Any:
         return self._node.create_lifecycle_publisher(kind, f"~/{self._camera}/{name}", qos)

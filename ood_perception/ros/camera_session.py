@@ -9,20 +9,29 @@ from collections.abc import Callable, Mapping
 
 from rclpy.lifecycle import LifecycleNode
 
+from ood_perception.camera_info import is_rectified_topic
 from ood_perception.camera_pipeline import CameraPipeline
+from ood_perception.ros.batching import SharedDetector
 from ood_perception.ros.camera_input import CameraInput, image_topic, image_type
 from ood_perception.ros.camera_monitor import CameraMonitor
 from ood_perception.ros.camera_outputs import CameraOutputs
 from ood_perception.ros.camera_processor import CameraProcessor
 from ood_perception.ros.diagnostics import CameraReport
+from ood_perception.ros.fault_barrier import one_line
 from ood_perception.ros.frame_worker import FrameWorker
+from ood_perception.ros.image_conversion import image_decoder
 from ood_perception.ros.model_loading import LoadedDetector
+from ood_perception.ros.odometry import OdometryInput
 from ood_perception.ros.parameters import NodeSettings
 from ood_perception.ros.transforms import MountingSource
 
 
 class CameraSession:
-    """All cameras of one activation. on_change: called when the health of a camera changed."""
+    """All cameras of one activation.
+
+    images_at_once: that the detector sees in one call. on_change: called when the health of a
+    camera changed.
+    """
 
     def __init__(
         self,
@@ -31,35 +40,52 @@ class CameraSession:
         detector: LoadedDetector,
         outputs: Mapping[str, CameraOutputs],
         mounting_source: MountingSource,
+        images_at_once: int,
         on_change: Callable[[], None],
     ) -> None:
         self._node = node
         self._settings = settings
+        decode, self.image_conversion = image_decoder(settings.image_conversion)
+        is_simulated = node.get_parameter("use_sim_time").value
+        now_ns = _clock(node)
+        self._odometry = OdometryInput(node, settings.odometry)
         self._monitors = {
             camera: CameraMonitor(
                 camera,
                 node.resolve_topic_name(image_topic(camera, settings)),
                 settings.image_timeout_s,
                 on_change,
+                settings.budgets,
+                (lambda: now_ns() / 1e9) if is_simulated else None,
             )
             for camera in settings.cameras
         }
         self._processors = {
             camera: CameraProcessor(
                 camera,
-                CameraPipeline(detector, settings.pipeline),
+                CameraPipeline(detector, settings.pipeline, settings.ego_masks[camera]),
                 outputs[camera],
                 self._monitors[camera],
                 mounting_source,
                 message_type=image_type(settings),
+                decode=decode,
                 max_frame_age_s=settings.max_frame_age_s,
-                now_ns=lambda: node.get_clock().now().nanoseconds,
+                now_ns=now_ns,
                 is_stopping=lambda: self._worker.is_stopping,
                 logger=node.get_logger(),
+                rectified=_is_rectified(
+                    settings.rectified[camera],
+                    node.resolve_topic_name(image_topic(camera, settings)),
+                ),
+                pose_at=self._odometry.pose_at,
             )
             for camera in settings.cameras
         }
-        self._worker = FrameWorker(self._processors)
+        self._worker = FrameWorker(
+            self._processors,
+            SharedDetector(detector, images_at_once),
+            lambda fault: node.get_logger().error(f"frame worker: {one_line(fault)}"),
+        )
         self._inputs: list[CameraInput] = []
 
     def start(self) -> None:
@@ -87,8 +113,24 @@ class CameraSession:
         for entry in self._inputs:
             entry.destroy()
         self._inputs.clear()
+        self._odometry.destroy()
         return self._worker.stop()
+
+    def monitor(self, camera: str) -> CameraMonitor:
+        """What watches a camera."""
+        return self._monitors[camera]
 
     def reports(self) -> list[CameraReport]:
         """How each camera is doing."""
         return [monitor.report() for monitor in self._monitors.values()]
+
+
+def _clock(node: LifecycleNode) -> Callable[[], int]:
+    """The node's clock in nanoseconds, simulated time where the node follows it."""
+    clock = node.get_clock()
+    return lambda: int(clock.now().nanoseconds)
+
+
+def _is_rectified(choice: str, topic: str) -> bool:
+    """The parameter's answer, or what the topic's name says."""
+    return choice == "yes" or (choice == "auto" and is_rectified_topic(topic))

@@ -55,15 +55,26 @@ def generated_input(bag: Path, progress: Progress | None = None) -> DemoInput:
         light="clear",
         obstacle_count=_GENERATED_OBSTACLES,
     )
-    frames = _frames(drive)
+    return drive_input(bag, drive, progress=progress)
+
+
+def drive_input(
+    bag: Path, drive: Drive, start_ns: int = 0, progress: Progress | None = None
+) -> DemoInput:
+    """Any generated drive, with known camera and mounting.
+
+    bag: folder to write. start_ns: stamp of its first frame; on /clock a time of 0 means "not
+    known yet", so a bag that is to set the clock starts later. Raises BagError when it cannot be
+    written.
+    """
     total = len(drive)
     summary = _make(
-        frames,
+        _frames(drive, start_ns),
         bag,
         camera=camera_model(drive.camera),
         progress=None if progress is None else lambda done, _: progress(done, total),
     )
-    return DemoInput(bag, summary.frames, _GENERATED_RATE_HZ, mounting_parameters(drive.camera))
+    return DemoInput(bag, summary.frames, drive.frame_rate_hz, mounting_parameters(drive.camera))
 
 
 def video_input(bag: Path, video: Path, progress: Progress | None = None) -> DemoInput:
@@ -90,9 +101,9 @@ def mounting_parameters(camera: CameraSetup) -> dict[str, Any]:
     }
 
 
-def _frames(drive: Drive) -> Iterator[Frame]:
+def _frames(drive: Drive, start_ns: int) -> Iterator[Frame]:
     for frame in drive:
-        yield round(frame.stamp_s * 1e9), frame.image
+        yield start_ns + round(frame.stamp_s * 1e9), frame.image
 
 
 def _make(source: Path | Iterator[Frame], bag: Path, **options: Any) -> BagSummary:

@@ -63,7 +63,7 @@ def read_counters(serialised: bytes, camera: str) -> dict[str, int] | None:
             return {
                 key: int(value)
                 for key, value in values.items()
-                if key in _COUNTERS or key.startswith(_COUNTER_PREFIX)
+                if (key in _COUNTERS or key.startswith(_COUNTER_PREFIX)) and value.isdigit()
             }
     return None
 
@@ -108,6 +108,7 @@ def _obstacle(component: Any) -> Json:
         "id": int(component.id),
         "confirmed": bool(component.confirmed),
         "relevant": bool(component.relevant),
+        "held": bool(component.held),
         "region": {
             "x": int(region.x_offset),
             "y": int(region.y_offset),

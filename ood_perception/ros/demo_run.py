@@ -66,12 +66,15 @@ def run_node(
     *,
     rate: float = 1.0,
     overlay: bool = True,
+    simulated_time: bool = False,
     progress: Progress | None = None,
 ) -> NodeRun:
     """Starts the node, plays the input to it and stops it when its account is settled.
 
     output: existing folder, gets bag/ (the node's messages and the input images), node.log and,
     with overlay, the overlay video. work: existing folder for what is not kept. rate: of playing.
+    simulated_time: stamps stay as recorded and the bag's time goes out on /clock, which the node
+    follows; without it the stamps become those of the system's clock.
 
     Needs the environment of ``isolate_network``. Raises DemoError with the log of the process at
     fault when the node or the player fails.
@@ -82,7 +85,7 @@ def run_node(
         with ExitStack() as stack:
             writer = stack.enter_context(BagWriter(output / "bag"))
             video = stack.enter_context(OverlayVideo(output, source.frame_rate_hz * rate))
-            node = stack.enter_context(_node_process(source, bundle, output, work))
+            node = stack.enter_context(_node_process(source, bundle, output, work, simulated_time))
             recorder = BagRecorder(
                 Node("demo_recorder", context=context),
                 writer,
@@ -91,7 +94,7 @@ def run_node(
             )
             with recorder:
                 _wait_until_ready(recorder, node)
-                report = _play(source, rate, recorder, node, work, progress)
+                report = _play(source, rate, recorder, node, work, progress, simulated_time)
                 counters = _settle(recorder, node, report.published[IMAGE_TOPIC])
                 exit_code = node.stop()
             stamps = _copy_input(source, report, writer)
@@ -100,11 +103,14 @@ def run_node(
     return NodeRun(report, stamps, tuple(video.stamps_ns), video.path, counters, exit_code)
 
 
-def _node_process(source: DemoInput, bundle: Path, output: Path, work: Path) -> PythonProcess:
+def _node_process(
+    source: DemoInput, bundle: Path, output: Path, work: Path, simulated_time: bool
+) -> PythonProcess:
     parameters: dict[str, Any] = {
         "bundle": str(bundle.absolute()),
         "cameras": [CAMERA],
         "autostart": True,
+        "use_sim_time": simulated_time,
         **source.parameters,
     }
     file = work / "parameters.yaml"
@@ -140,9 +146,11 @@ def _play(
     node: PythonProcess,
     work: Path,
     progress: Progress | None,
+    simulated_time: bool,
 ) -> PlayerReport:
     report = work / "player.json"
-    arguments = [str(source.bag), "--restamp", "--rate", str(rate), "--json", str(report)]
+    stamps = "--clock" if simulated_time else "--restamp"
+    arguments = [str(source.bag), stamps, "--rate", str(rate), "--json", str(report)]
     duration_s = source.frames / source.frame_rate_hz / rate
     deadline = time.monotonic() + duration_s + _PLAY_MARGIN_S
     player = PythonProcess(

@@ -24,11 +24,15 @@ class Health:
 
 @dataclass(frozen=True)
 class CameraReport:
-    """All that is said about one camera. Faults stay named after they have passed."""
+    """All that is said about one camera. Faults stay named after they have passed.
+
+    figures: rates, ages and times of the last seconds by name, units in the names.
+    """
 
     camera: str
     health: Health
     counts: FrameCounts
+    figures: dict[str, float]
     last_refusal: str
     last_error: str
     reliability: str
@@ -49,11 +53,9 @@ def node_status(name: str, health: Health, values: dict[str, Any]) -> Diagnostic
 def camera_status(name: str, report: CameraReport, values: dict[str, Any]) -> DiagnosticStatus:
     """The status of one camera. values: model and backend, the same for all cameras."""
     counts = report.counts
-    numbers = {
-        key: f"{value:.3f}" if isinstance(value, float) else value
-        for key, value in asdict(counts).items()
-    }
+    numbers: dict[str, Any] = asdict(counts)
     numbers |= {"dropped": counts.dropped, "pending": counts.pending}
+    numbers |= {key: f"{value:.3f}" for key, value in report.figures.items()}
     texts = {
         "last_refusal": report.last_refusal,
         "last_error": report.last_error,

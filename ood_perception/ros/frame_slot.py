@@ -30,23 +30,26 @@ class FrameSlots(Generic[Frame]):
             self._changed.notify()
             return replaced
 
-    def take(self, timeout_s: float | None = None) -> tuple[str, Frame] | None:
-        """Waits for a frame and takes it out; None when closed or when none came in time."""
+    def take(self, timeout_s: float | None = None, most: int = 1) -> list[tuple[str, Frame]]:
+        """Waits for a frame, then takes those of at most so many cameras out, next in turn first.
+
+        Empty when the slots are closed or when no frame came in time.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._next() is not None, timeout_s)
-            camera = self._next()
-            if self._closed or camera is None:
-                return None
-            frame = self._frames.pop(camera)
-            self._frames[camera] = None  # last in turn now
-            assert frame is not None
-            return camera, frame
+            self._changed.wait_for(lambda: self._closed or bool(self._waiting()), timeout_s)
+            if self._closed:
+                return []
+            taken = self._waiting()[:most]
+            for camera, _ in taken:
+                del self._frames[camera]
+                self._frames[camera] = None  # last in turn now
+            return taken
 
     def close(self) -> list[tuple[str, Frame]]:
         """Refuses frames from now on and wakes who waits; returns the frames that nobody took."""
         with self._changed:
             self._closed = True
-            left = [(name, frame) for name, frame in self._frames.items() if frame is not None]
+            left = self._waiting()
             self._frames = dict.fromkeys(self._frames)
             self._changed.notify_all()
             return left
@@ -57,5 +60,5 @@ class FrameSlots(Generic[Frame]):
         with self._changed:
             return self._closed
 
-    def _next(self) -> str | None:
-        return next((name for name, frame in self._frames.items() if frame is not None), None)
+    def _waiting(self) -> list[tuple[str, Frame]]:
+        return [(name, frame) for name, frame in self._frames.items() if frame is not None]

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Thread
-from typing import Protocol
+from time import monotonic
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ood_perception.ros.batching import Answer, SharedDetector
 from ood_perception.ros.fault_barrier import FaultBarrier
 from ood_perception.ros.frame_slot import FrameSlots
+from ood_perception.ros.received_frame import ReceivedFrame
 
-_JOIN_TIMEOUT_S = 10.0
+# Shorter than what ros2 launch grants a process between SIGINT and SIGKILL.
+_JOIN_TIMEOUT_S = 5.0
 
 
 class FrameProcessor(Protocol):
     """What is done with the frames of one camera."""
 
-    def process(self, serialised: bytes) -> None:
-        """Works on one frame and accounts for it."""
+    def prepare(self, frame: ReceivedFrame) -> Any | None:
+        """Gives a frame with its ``image`` for the detector, or accounts for one without use."""
+
+    def complete(self, prepared: Any, answer: Answer) -> None:
+        """Publishes what follows from the detector's answer, and accounts for the frame."""
 
     def fail(self, fault: Exception) -> None:
         """Accounts for a frame whose processing raised a fault."""
@@ -28,12 +38,32 @@ class FrameProcessor(Protocol):
         """Accounts for a frame that came too late to be worked on."""
 
 
-class FrameWorker:
-    """Takes the newest frame of each camera in turn and has it processed."""
+class _Turn(NamedTuple):
+    processor: FrameProcessor
+    prepared: Any
 
-    def __init__(self, processors: Mapping[str, FrameProcessor]) -> None:
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        image: NDArray[np.uint8] = self.prepared.image
+        return image
+
+
+class FrameWorker:
+    """Takes the newest frames of the cameras in turn and has them processed.
+
+    report: told of faults that no frame can be charged with.
+    """
+
+    def __init__(
+        self,
+        processors: Mapping[str, FrameProcessor],
+        detector: SharedDetector,
+        report: Callable[[Exception], None],
+    ) -> None:
         self._processors = processors
-        self._slots: FrameSlots[bytes] = FrameSlots(processors)
+        self._detector = detector
+        self._report = report
+        self._slots: FrameSlots[ReceivedFrame] = FrameSlots(processors)
         self._thread = Thread(target=self._run, name="ood_frame_worker", daemon=True)
 
     def start(self) -> None:
@@ -42,14 +72,15 @@ class FrameWorker:
 
     def give(self, camera: str, serialised: bytes) -> None:
         """Leaves a frame to be worked on, instead of the one that may still wait."""
-        replaced = self._slots.put(camera, serialised)
-        if replaced is serialised:
+        frame = ReceivedFrame(serialised, monotonic())
+        replaced = self._slots.put(camera, frame)
+        if replaced is frame:
             self._processors[camera].discard()
         elif replaced is not None:
             self._processors[camera].overwrite()
 
     def stop(self) -> bool:
-        """Ends the thread after the frame at hand; False when that frame does not end."""
+        """Ends the thread after the frames at hand; False when they do not end."""
         for camera, _ in self._slots.close():
             self._processors[camera].discard()
         if self._thread.ident is not None:
@@ -63,9 +94,22 @@ class FrameWorker:
 
     def _run(self) -> None:
         while not self._slots.is_closed:
-            taken = self._slots.take()
-            if taken is None:
-                continue
-            camera, serialised = taken
-            with FaultBarrier(self._processors[camera].fail):
-                self._processors[camera].process(serialised)
+            with FaultBarrier(self._report):
+                self._work(self._slots.take(most=self._detector.most))
+
+    def _work(self, taken: list[tuple[str, ReceivedFrame]]) -> None:
+        turns = []
+        for camera, frame in taken:
+            processor = self._processors[camera]
+            with FaultBarrier(processor.fail):
+                prepared = processor.prepare(frame)
+                if prepared is not None:
+                    turns.append(_Turn(processor, prepared))
+        if not turns:
+            return
+        answers = self._detector.answer([turn.image for turn in turns])
+        for turn, answer in zip(turns, answers, strict=True):
+            with FaultBarrier(turn.processor.fail):
+                if answer.fault is not None:
+                    raise answer.fault
+                turn.processor.complete(turn.prepared, answer)

@@ -11,6 +11,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from ood_perception.camera import CameraModel
+from ood_perception.camera_info import camera_of_info
 
 _ENCODINGS = {
     ("uint8", 1): "mono8",
@@ -46,8 +47,9 @@ def byte_array(values: NDArray[Any]) -> array[int]:
     return data
 
 
-def camera_model(info: CameraInfo) -> CameraModel:
-    """The intrinsics of a camera_info. Raises CameraError when it is not calibrated."""
-    return CameraModel.from_camera_info(
-        info.width, info.height, info.k, info.d, info.distortion_model
-    )
+def camera_model(info: CameraInfo, rectified: bool = False) -> CameraModel:
+    """The intrinsics of a camera_info for images that are rectified already or not.
+
+    Raises CameraError when it is not calibrated.
+    """
+    return camera_of_info(info, rectified)

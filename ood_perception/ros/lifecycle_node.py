@@ -13,6 +13,7 @@ from rclpy.parameter import Parameter
 
 from ood_perception.errors import OodError
 from ood_perception.known_regions import known_class_ids
+from ood_perception.ros.batching import images_at_once
 from ood_perception.ros.camera_outputs import CameraOutputs
 from ood_perception.ros.camera_session import CameraSession
 from ood_perception.ros.diagnostics import (
@@ -25,11 +26,14 @@ from ood_perception.ros.diagnostics import (
     node_status,
 )
 from ood_perception.ros.fault_barrier import FaultBarrier, one_line
+from ood_perception.ros.health_log import HealthLog
+from ood_perception.ros.impossible_transitions import refuse_impossible_transitions
 from ood_perception.ros.model_loading import (
     DetectorFactory,
     LoadedDetector,
     describe_model,
     load_detector,
+    model_facts,
     warm_up,
 )
 from ood_perception.ros.parameters import (
@@ -65,8 +69,12 @@ class OodPerceptionNode(LifecycleNode):
         self._mounting_source: MountingSource | None = None
         self._outputs: dict[str, CameraOutputs] = {}
         self._session: CameraSession | None = None
-        self._fault = ""
+        self._images_at_once = 1
+        self._has_hung = False
+        self._fault = self._last_error = ""
+        self._health_log = HealthLog(self.get_logger())
         declare_parameters(self)
+        refuse_impossible_transitions(self, lambda text: self.get_logger().warning(text))
         self.add_on_set_parameters_callback(self._judge_changes)
         # Not managed: what is wrong must be said in every state.
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -138,6 +146,8 @@ class OodPerceptionNode(LifecycleNode):
         detector = self._detector_factory(settings.bundle, settings.backend)
         known_class_ids(detector.bundle.manifest, settings.pipeline.known_obstacles.classes)
         warm_up(detector)
+        self._images_at_once = images_at_once(detector, len(settings.cameras), settings.max_batch)
+        self._has_hung = False
         self._mounting_source = create_mounting_source(self, settings)
         for camera in settings.cameras:
             self._outputs[camera] = CameraOutputs(
@@ -154,12 +164,17 @@ class OodPerceptionNode(LifecycleNode):
         assert self._settings is not None
         assert self._detector is not None
         assert self._mounting_source is not None
+        if self._has_hung:
+            # It may still be in there, and the detector is safe for one thread alone.
+            raise OodError("the detector hung on an image: clean up and configure again")
+        self._health_log.forget()
         self._session = CameraSession(
             self,
             self._settings,
             self._detector,
             self._outputs,
             self._mounting_source,
+            self._images_at_once,
             self._publish_diagnostics,
         )
         self._session.start()
@@ -168,6 +183,7 @@ class OodPerceptionNode(LifecycleNode):
         if self._session is None:
             return
         if not self._session.stop():
+            self._has_hung = True
             self.get_logger().error("the image at hand does not end; its result will not be used")
         self._publish_diagnostics()
         self._session = None
@@ -198,8 +214,14 @@ class OodPerceptionNode(LifecycleNode):
         self._arrive(start)
         return FAILURE
 
+    def survive(self, fault: Exception) -> None:
+        """Reports a fault of a callback, which costs that callback alone."""
+        self._last_error = f"a callback failed: {one_line(fault)}"
+        self.get_logger().error(self._last_error, throttle_duration_sec=1.0)
+
     def _report(self, fault: Exception) -> None:
         self._fault = f"{self.current_state_label} failed: {one_line(fault)}"
+        self._last_error = self._fault
         self.get_logger().error(self._fault)
         if not isinstance(fault, OodError):
             self.get_logger().debug(repr(fault))
@@ -218,21 +240,17 @@ class OodPerceptionNode(LifecycleNode):
         self._publish_diagnostics()
 
     def _publish_diagnostics(self) -> None:
-        model = {"model_id": "", "backend": "", "trained_on": "", "terms": ""}
-        detector, session = self._detector, self._session
-        if detector is not None:
-            provenance = detector.bundle.manifest.provenance
-            model = {
-                "model_id": detector.bundle.model_id,
-                "backend": detector.device,
-                "trained_on": provenance.trained_on,
-                "terms": provenance.terms,
-            }
-        name = self.get_name()
-        statuses = [node_status(name, self._health(), {**model, "last_error": self._fault})]
+        model = model_facts(self._detector, self._images_at_once)
+        name, session = self.get_name(), self._session
+        values = {**model, "last_error": self._last_error}
+        statuses = [node_status(name, self._health(), values)]
         if session is not None:
-            shared = {key: model[key] for key in ("model_id", "backend")}
-            statuses += [camera_status(name, report, shared) for report in session.reports()]
+            keys = ("model_id", "backend", "precision", "device")
+            shared = {key: model[key] for key in keys}
+            shared["image_conversion"] = session.image_conversion
+            reports = session.reports()
+            self._health_log.note(reports)
+            statuses += [camera_status(name, report, shared) for report in reports]
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostic_array(stamp, statuses))
 

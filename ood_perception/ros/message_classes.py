@@ -1,7 +1,8 @@
-"""The Python class of a message type, by the type's name."""
+"""Message classes by their types' names, and messages from plain nested dicts."""
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -30,3 +31,26 @@ def starts_with_header(typename: str) -> bool:
     """
     fields = list(message_class(typename).get_fields_and_field_types().values())
     return bool(fields) and fields[0] == "std_msgs/Header"
+
+
+def filled(message: Any, fields: dict[str, Any]) -> Any:
+    """The message with these fields set: nested dicts for messages, lists for arrays of them.
+
+    Raises OodError as ``message_class`` does, and AttributeError for a field that it lacks.
+    """
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            filled(getattr(message, name), value)
+        elif value and isinstance(value, list) and isinstance(value[0], dict):
+            element = _element_class(type(message).get_fields_and_field_types()[name])
+            setattr(message, name, [filled(element(), entry) for entry in value])
+        else:
+            setattr(message, name, value)
+    return message
+
+
+@cache
+def _element_class(array_type: str) -> Any:
+    """The class of what an array holds. array_type: as in "sequence<geometry_msgs/Point32>"."""
+    package, _, name = array_type.partition("<")[2].partition(",")[0].rstrip(">").partition("/")
+    return message_class(f"{package}/msg/{name}")

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ood_perception.backends.engine_graph import PRECISIONS
 from ood_perception.bundle import Bundle, load_bundle
 from ood_perception.camera_pipeline import SceneDetector
 from ood_perception.detector import Detector
@@ -49,3 +50,26 @@ def describe_model(detector: LoadedDetector) -> str:
         f"score {manifest.score.name} >= {manifest.score.threshold:g}) on {detector.device}; "
         f"trained on: {provenance.trained_on}; terms: {provenance.terms}"
     )
+
+
+def model_facts(detector: LoadedDetector | None, images_at_once: int = 1) -> dict[str, str]:
+    """What /diagnostics says of the model, by key; empty texts where none is loaded.
+
+    precision: what was really built, read from the device's own words. images_at_once: that the
+    detector sees in one call.
+    """
+    if detector is None:
+        keys = ("model_id", "backend", "precision", "device", "max_batch", "trained_on", "terms")
+        return dict.fromkeys(keys, "")
+    manifest, words = detector.bundle.manifest, detector.device
+    network = words.partition("; ")[0].partition(" (")[0]
+    built = [name for name in PRECISIONS if name in network.replace(",", " ").split()]
+    return {
+        "model_id": detector.bundle.model_id,
+        "backend": words,
+        "precision": (built or [manifest.network.precision])[0],
+        "device": network.partition(", ")[2] or network.split()[-1],
+        "max_batch": str(images_at_once),
+        "trained_on": manifest.provenance.trained_on,
+        "terms": manifest.provenance.terms,
+    }

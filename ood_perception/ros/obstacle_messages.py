@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point, Point32
+from geometry_msgs.msg import Point
 from numpy.typing import NDArray
-from ood_detection.msg import ObstacleComponent, ObstacleComponentArray
+from ood_detection.msg import ObstacleComponentArray
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ood_perception.ground_plane import Placement
 from ood_perception.ros.image_messages import byte_array
+from ood_perception.ros.message_classes import filled
 from ood_perception.scene import Obstacle, Scene
 
-_ELEMENTS = {"components": ObstacleComponent, "points": Point32}
 _MIN_MARKER_HEIGHT_M = 0.1
 _TEXT_HEIGHT_M = 0.4
 _CONFIRMED = ColorRGBA(r=1.0, g=0.2, b=0.2, a=0.8)
@@ -28,7 +28,7 @@ _WHITE = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
 
 def component_array(fields: dict[str, Any]) -> ObstacleComponentArray:
     """The message of the fields that ``obstacle_message_fields.array_fields`` gives."""
-    return _filled(ObstacleComponentArray(), fields)
+    return filled(ObstacleComponentArray(), fields)
 
 
 def point_cloud(points: NDArray[np.float32], stamp: Time, ground_frame_id: str) -> PointCloud2:
@@ -94,6 +94,7 @@ def _text(obstacle: Obstacle, spot: Placement, header: Header, camera: str) -> M
     marker.text = (
         f"#{obstacle.track_id} {obstacle.component.obstacle_probability:.0%} "
         f"{'at most ' if spot.truncated else ''}"
+        f"{'held at ' if obstacle.held else ''}"
         f"{spot.distance_m:.1f} ± {spot.distance_stddev_m:.1f} m"
     )
     return marker
@@ -103,14 +104,3 @@ def _colour(obstacle: Obstacle) -> ColorRGBA:
     if not obstacle.relevant:
         return _IRRELEVANT
     return _CONFIRMED if obstacle.confirmed else _UNCONFIRMED
-
-
-def _filled(message: Any, fields: dict[str, Any]) -> Any:
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            _filled(getattr(message, name), value)
-        elif name in _ELEMENTS:
-            setattr(message, name, [_filled(_ELEMENTS[name](), entry) for entry in value])
-        else:
-            setattr(message, name, value)
-    return message

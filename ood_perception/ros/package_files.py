@@ -6,6 +6,7 @@ package; an ordinary colcon build puts them into the ROS package's share folder.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
@@ -13,6 +14,8 @@ from ament_index_python.packages import PackageNotFoundError, get_package_share_
 from ood_perception.errors import OodError
 
 PACKAGE = "ood_detection"
+PROFILE = "config/fastdds_profile.xml"
+_PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 def package_file(name: str) -> Path:
@@ -51,3 +54,12 @@ def bundle_folder(bundle: str) -> Path:
         return models / bundle
     known = ", ".join(sorted(path.name for path in models.iterdir() if path.is_dir())) or "none"
     raise OodError(f"no bundle {bundle!r}: not a folder here, nor in {models} (there: {known})")
+
+
+def use_large_image_profile() -> None:
+    """Gives Fast DDS the shared memory that images need, unless a profile is named already.
+
+    Has to be called before rclpy is initialised; other middleware does not look at it.
+    """
+    for name in _PROFILE_VARIABLES:
+        os.environ.setdefault(name, str(package_file(PROFILE)))

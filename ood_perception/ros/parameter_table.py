@@ -6,44 +6,18 @@ Defaults are not here: they stand in config/ood_perception.yaml, and a test keep
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
 
-Value = bool | int | float | str | list[str]
+from ood_perception.ros.parameter_definition import Changes, Parameter
+from ood_perception.ros.pipeline_parameters import PIPELINE_PARAMETERS
 
-
-class Changes(Enum):
-    """When a parameter may be set."""
-
-    NEVER = "at start-up only"
-    UNCONFIGURED = "while the node is unconfigured"
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter. ``range``: least and greatest value. ``choices``: the only texts allowed.
-    ``may_be_empty``: whether a list may name nothing."""
-
-    name: str
-    kind: type
-    description: str
-    range: tuple[float, float] | None = None
-    choices: tuple[str, ...] = ()
-    changes: Changes = Changes.UNCONFIGURED
-    may_be_empty: bool = False
-
-    def fault(self, value: Value) -> str | None:
-        """Why a value of the right type cannot be used, or None."""
-        if self.choices and value not in self.choices:
-            return f"{self.name} is {value!r}: choose one of {', '.join(self.choices)}"
-        if self.range and isinstance(value, int | float):
-            least, greatest = self.range
-            if not least <= value <= greatest:  # written so that not-a-number fails too
-                return f"{self.name} is {value}: must lie in [{least:g}, {greatest:g}]"
-        if self.kind is list and not value and not self.may_be_empty:
-            return f"{self.name} is empty: name at least one"
-        return None
-
+__all__ = [
+    "CAMERA_PARAMETERS",
+    "DEFAULT_CAMERA",
+    "NODE_PARAMETERS",
+    "Changes",
+    "Parameter",
+    "parameters_of",
+]
 
 NODE_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("bundle", str, "Folder of the model, or its name in the package's models/."),
@@ -75,104 +49,56 @@ NODE_PARAMETERS: tuple[Parameter, ...] = (
         range=(0.05, 60.0),
     ),
     Parameter(
+        "max_batch",
+        int,
+        "Images of several cameras in one call; 0: all cameras' where a GPU runs the model.",
+        range=(0, 64),
+    ),
+    Parameter(
+        "image_conversion",
+        str,
+        "auto takes cv_bridge where it is installed; both give the same pixels.",
+        choices=("auto", "own"),
+    ),
+    Parameter(
+        "budgets.latency_s",
+        float,
+        "99th percentile from stamp to publication that is not to be exceeded, seconds; 0: none.",
+        range=(0.0, 3600.0),
+    ),
+    Parameter(
+        "budgets.rate_hz",
+        float,
+        "So many images a second are to be processed of each camera; 0: no budget.",
+        range=(0.0, 1000.0),
+    ),
+    Parameter(
+        "budgets.dropped_share",
+        float,
+        "Share of the received images that may stay unprocessed; 1: no budget.",
+        range=(0.0, 1.0),
+    ),
+    Parameter(
+        "budgets.error_after_s",
+        float,
+        "Over budget is a warning, and an error when it lasts for so long, seconds.",
+        range=(0.0, 3600.0),
+    ),
+    Parameter(
         "mounting_source",
         str,
         "Where the cameras' place on the vehicle comes from.",
         choices=("none", "parameters", "tf"),
     ),
+    Parameter(
+        "odometry",
+        str,
+        "Type of ~/odometry, which holds hidden obstacles in place as the vehicle moves.",
+        choices=("none", "twist", "odometry"),
+    ),
     Parameter("ground_frame_id", str, "Frame of positions and points: z = 0 is the ground."),
     Parameter("overlay_reasons", bool, "Write into the overlay, in words, what decided the most."),
-    Parameter(
-        "health.min_bright_level",
-        float,
-        "Grey level that an image's brightest hundredth must reach, 0..255.",
-        range=(0.0, 255.0),
-    ),
-    Parameter(
-        "health.max_saturated_share",
-        float,
-        "Share of saturated pixels from which on a camera counts as blinded.",
-        range=(0.0, 1.0),
-    ),
-    Parameter(
-        "health.min_contrast",
-        float,
-        "Standard deviation that an image's grey levels must have, 0..127.",
-        range=(0.0, 127.0),
-    ),
-    Parameter(
-        "health.frozen_frames",
-        int,
-        "So many identical images in a row are a frozen camera; 0: not checked.",
-        range=(0, 100000),
-    ),
-    Parameter(
-        "ground_plane.max_range_m",
-        float,
-        "Obstacles farther away get no place, metres.",
-        range=(1.0, 1000.0),
-    ),
-    Parameter(
-        "ground_plane.contact_offset_px",
-        float,
-        "How far components reach below an obstacle's true foot, image pixels.",
-        range=(-100.0, 100.0),
-    ),
-    Parameter(
-        "ground_plane.footprint_depth_m",
-        float,
-        "Assumed depth of an obstacle, metres.",
-        range=(0.05, 20.0),
-    ),
-    Parameter(
-        "tracking.confirm_hits",
-        int,
-        "An obstacle is confirmed when seen in so many of the last confirm_window images.",
-        range=(1, 100),
-    ),
-    Parameter("tracking.confirm_window", int, "Images in which hits are counted.", range=(1, 100)),
-    Parameter(
-        "tracking.max_misses",
-        int,
-        "An obstacle is forgotten after more than so many images without it.",
-        range=(0, 1000),
-    ),
-    Parameter(
-        "tracking.max_gap_s",
-        float,
-        "All obstacles are forgotten when no image came for so long, seconds.",
-        range=(0.01, 3600.0),
-    ),
-    Parameter(
-        "relevance.min_road_border_share",
-        float,
-        "Share of road around an obstacle from which on it matters to driving.",
-        range=(0.0, 1.0),
-    ),
-    Parameter(
-        "relevance.corridor_half_width_m",
-        float,
-        "Only obstacles this near to the vehicle's x axis matter, metres; 0: no corridor.",
-        range=(0.0, 100.0),
-    ),
-    Parameter(
-        "known_obstacle_classes",
-        list,
-        "Classes of the model whose regions belong in the obstacle cloud too; none: unknown only.",
-        may_be_empty=True,
-    ),
-    Parameter(
-        "known_obstacles.min_area_px",
-        float,
-        "Smaller regions of those classes are left out, square pixels of the camera image.",
-        range=(0.0, 1e6),
-    ),
-    Parameter(
-        "known_obstacles.strip_width_px",
-        float,
-        "Those regions are placed in upright strips of at most this width, image pixels.",
-        range=(1.0, 10000.0),
-    ),
+    *PIPELINE_PARAMETERS,
 )
 
 CAMERA_PARAMETERS: tuple[Parameter, ...] = (
@@ -203,6 +129,13 @@ CAMERA_PARAMETERS: tuple[Parameter, ...] = (
         float,
         "Standard deviation of the pitch, nodding included, radians.",
         range=(0.0, 0.5),
+    ),
+    Parameter("ego_mask", str, "Picture file, white where the own vehicle is seen; empty: none."),
+    Parameter(
+        "rectified",
+        str,
+        "Whether images are rectified already; auto: where their topic's name says _rect.",
+        choices=("auto", "yes", "no"),
     ),
 )
 """Parameters that every camera has, as NAME.mounting.height_m and so on."""

@@ -21,11 +21,13 @@ from rclpy.parameter import Parameter as RosParameter
 
 from ood_perception.camera import Mounting
 from ood_perception.camera_pipeline import PipelineSettings
+from ood_perception.ego_mask import EgoMask, load_ego_mask
 from ood_perception.errors import OodError
 from ood_perception.ground_plane import GroundPlaneSettings
 from ood_perception.image_health import HealthSettings
 from ood_perception.known_regions import KnownObstacleSettings
 from ood_perception.relevance import RelevanceSettings
+from ood_perception.ros.budgets import BudgetSettings
 from ood_perception.ros.package_files import package_file
 from ood_perception.ros.parameter_table import NODE_PARAMETERS, Changes, Parameter, parameters_of
 from ood_perception.tracking import TrackingSettings
@@ -55,11 +57,17 @@ class NodeSettings:
     image_reliability: str
     max_frame_age_s: float
     image_timeout_s: float
+    max_batch: int
+    image_conversion: str
+    budgets: BudgetSettings
     mounting_source: str
     ground_frame_id: str
+    odometry: str
     overlay_reasons: bool
     pipeline: PipelineSettings
     mountings: dict[str, Mounting]
+    ego_masks: dict[str, EgoMask | None]
+    rectified: dict[str, str]
 
 
 def read_defaults(path: Path | None = None) -> dict[str, Any]:
@@ -73,7 +81,8 @@ def declare_parameters(node: Node) -> None:
     """Declares every parameter with its descriptor, those of the named cameras included.
 
     A value of a wrong type or outside its range, in a file or on the command line, is refused by
-    rclpy with an exception of its own (``rclpy.exceptions``).
+    rclpy with an exception of its own (``rclpy.exceptions``); one that is no possible choice
+    raises ParameterError.
     """
     defaults = read_defaults()
     cameras_parameter = next(p for p in NODE_PARAMETERS if p.name == "cameras")
@@ -115,11 +124,17 @@ def read_settings(node: Node) -> NodeSettings:
         image_reliability=value["image_reliability"],
         max_frame_age_s=value["max_frame_age_s"],
         image_timeout_s=value["image_timeout_s"],
+        max_batch=value["max_batch"],
+        image_conversion=value["image_conversion"],
+        budgets=BudgetSettings(**_group(value, "budgets.")),
         mounting_source=value["mounting_source"],
         ground_frame_id=value["ground_frame_id"],
+        odometry=value["odometry"],
         overlay_reasons=value["overlay_reasons"],
         pipeline=_pipeline_settings(value),
         mountings={camera: _mounting(value, camera) for camera in cameras},
+        ego_masks={camera: _ego_mask(value[f"{camera}.ego_mask"]) for camera in cameras},
+        rectified={camera: value[f"{camera}.rectified"] for camera in cameras},
     )
 
 
@@ -166,7 +181,11 @@ def describe(parameter: Parameter) -> ParameterDescriptor:
 
 def _declare(node: Node, parameter: Parameter, default: Any) -> Any:
     if default != []:
-        return node.declare_parameter(parameter.name, default, describe(parameter)).value
+        value = node.declare_parameter(parameter.name, default, describe(parameter)).value
+        fault = parameter.fault(value)
+        if fault:
+            raise ParameterError(fault)
+        return value
     # rclpy takes an empty list for one of bytes, and ROS reads `[]` in a file as "not set".
     strings = RosParameter.Type.STRING_ARRAY
     declared = node.declare_parameter(parameter.name, strings, describe(parameter))
@@ -192,8 +211,10 @@ def _group(value: dict[str, Any], prefix: str) -> dict[str, Any]:
 def _pipeline_settings(value: dict[str, Any]) -> PipelineSettings:
     relevance = _group(value, "relevance.")
     relevance["corridor_half_width_m"] = relevance["corridor_half_width_m"] or None
+    health = _group(value, "health.")
+    health["max_anomalous_share"] = health["max_anomalous_share"] or None
     return PipelineSettings(
-        health=HealthSettings(**_group(value, "health.")),
+        health=HealthSettings(**health),
         ground_plane=GroundPlaneSettings(**_group(value, "ground_plane.")),
         tracking=TrackingSettings(**_group(value, "tracking.")),
         relevance=RelevanceSettings(**relevance),
@@ -201,6 +222,10 @@ def _pipeline_settings(value: dict[str, Any]) -> PipelineSettings:
             classes=tuple(value["known_obstacle_classes"]), **_group(value, "known_obstacles.")
         ),
     )
+
+
+def _ego_mask(path: str) -> EgoMask | None:
+    return load_ego_mask(path) if path else None
 
 
 def _mounting(value: dict[str, Any], camera: str) -> Mounting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ class PlayerReport:
     """What was played. published: messages by (remapped) topic. timeline: see ``Timeline``.
 
     late_s: the longest time by which a message went out later than due. all_acknowledged: every
-    reliable subscription has received all that was published.
+    reliable subscription has received all that was published. skipped: topics of the bag that were
+    not played, and why. Of a bag that was played several times the timeline is that of the last.
     """
 
     published: dict[str, int]
@@ -37,6 +38,7 @@ class PlayerReport:
     restamped: bool
     late_s: float
     all_acknowledged: bool
+    skipped: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> PlayerReport:

@@ -88,7 +88,7 @@ class TransformMounting:
         except self._errors as error:
             raise MountingUnknownError(
                 f"no transform from {frame_id!r} to {self._ground_frame_id!r} at the image's "
-                f"stamp: {error}"
+                f"stamp: {' '.join(str(error).split())}"
             ) from error
         try:
             return replace(

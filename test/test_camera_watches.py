@@ -1,0 +1,168 @@
+"""What watches a camera: stamps, silence and budgets, each by itself and without ROS running."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("diagnostic_msgs", reason="the ROS message packages are not installed")
+
+from ood_perception.ros import silence_watch
+from ood_perception.ros.budgets import BudgetSettings, BudgetWatch
+from ood_perception.ros.camera_monitor import CameraMonitor
+from ood_perception.ros.diagnostics import ERROR, OK, WARN
+from ood_perception.ros.frame_counts import FrameCounts
+from ood_perception.ros.silence_watch import SilenceWatch
+from ood_perception.ros.stamp_watch import StampVerdict, StampWatch
+
+S = 1_000_000_000
+NOW = 1_700_000_000 * S
+
+
+def verdicts(watch, *pairs):
+    """Of images by (stamp, clock), both in seconds after NOW."""
+    return [
+        watch.judge(NOW + round(stamp * S), NOW + round(clock * S)).verdict
+        for stamp, clock in pairs
+    ]
+
+
+def test_images_in_order_are_good_and_their_age_is_told():
+    watch = StampWatch(0.5)
+    assert verdicts(watch, (0, 0.1), (0.1, 0.2)) == [StampVerdict.GOOD] * 2
+    assert watch.judge(NOW + S, NOW + S + S // 4).age_s == pytest.approx(0.25)
+
+
+def test_old_and_future_images_are_told_apart_and_change_nothing():
+    watch = StampWatch(0.5)
+    wanted = [
+        StampVerdict.GOOD,
+        StampVerdict.TOO_OLD,
+        StampVerdict.IN_FUTURE,
+        StampVerdict.GOOD,
+        StampVerdict.GOOD,
+    ]
+    # the last one is early by less than the limit: a clock that is a little off
+    assert verdicts(watch, (0, 0), (0, 0.6), (9, 0.7), (0.7, 0.8), (1.2, 0.9)) == wanted
+
+
+def test_without_a_limit_any_age_will_do():
+    watch = StampWatch(0.0)
+    assert verdicts(watch, (-1e6, 0), (1e6, 0)) == [StampVerdict.GOOD] * 2
+
+
+def test_a_stamp_that_stands_still_is_counted_until_it_moves():
+    watch = StampWatch(0.0)
+    assert verdicts(watch, (0, 0), (0, 0.1), (0, 0.2))[1:] == [StampVerdict.STANDS_STILL] * 2
+    assert "4 images" in watch.judge(NOW, NOW + S).text
+    assert verdicts(watch, (0.1, 0.4), (0.1, 0.5)) == [
+        StampVerdict.GOOD,
+        StampVerdict.STANDS_STILL,
+    ]
+    assert "3 images" in watch.judge(NOW + S // 10, NOW + S).text
+
+
+def test_an_overtaken_image_is_no_jump_but_a_bag_that_starts_again_is():
+    watch = StampWatch(0.0)
+    assert verdicts(watch, (10, 10), (9.9, 10.1), (10.1, 10.2)) == [
+        StampVerdict.GOOD,
+        StampVerdict.OUT_OF_ORDER,
+        StampVerdict.GOOD,
+    ]
+    assert verdicts(watch, (0, 10.3), (0.1, 10.4)) == [StampVerdict.JUMPED_BACK, StampVerdict.GOOD]
+    # shorter than what may be reordering, but the clock went back with it
+    assert verdicts(watch, (0.3, 10.5), (0.1, 10.2)) == [
+        StampVerdict.GOOD,
+        StampVerdict.JUMPED_BACK,
+    ]
+
+
+def test_silence_follows_simulated_time_and_survives_its_jumps(monkeypatch):
+    steady, simulated = [100.0], [50.0]
+    monkeypatch.setattr(silence_watch, "monotonic", lambda: steady[0])
+    watch = SilenceWatch(lambda: simulated[0])
+    steady[0] += 10
+    simulated[0] += 0.5  # a simulation at a twentieth of its speed
+    assert watch.look().quiet_s == pytest.approx(0.5)
+    simulated[0] -= 40  # the bag starts again
+    assert watch.look().quiet_s == pytest.approx(0.5)
+    simulated[0] += 2
+    assert watch.look().quiet_s == pytest.approx(2.5)
+    watch.hear()
+    assert watch.look().quiet_s == 0
+    steady[0] += 3
+    assert watch.look().still_s == pytest.approx(3)
+
+
+def test_without_simulated_time_the_steady_clock_counts_and_nothing_stands_still(monkeypatch):
+    steady = [100.0]
+    monkeypatch.setattr(silence_watch, "monotonic", lambda: steady[0])
+    watch = SilenceWatch()
+    steady[0] += 3
+    assert watch.look() == (3, 0)
+
+
+def figures(latency_ms=10.0, rate_hz=10.0, dropped_share=0.0):
+    return {"latency_p99_ms": latency_ms, "rate_hz": rate_hz, "dropped_share": dropped_share}
+
+
+def watched(settings, seconds=10):
+    """A watch that has looked for so long at a camera of 10 Hz."""
+    watch = BudgetWatch(settings)
+    for number in range(4 * seconds):
+        watch.look(0.25 * number, FrameCounts(received=round(2.5 * number)))
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"latency_ms": 300.0}, "latency p99 0.300 s of 0.2 s"),
+        ({"rate_hz": 3.0}, "rate 3.0 Hz of 5 Hz"),
+        ({"dropped_share": 0.6}, "60% of the images"),
+    ],
+)
+def test_over_budget_is_said_at_once_and_lasts_after_the_time_that_is_set(changes, word):
+    watch = watched(BudgetSettings(0.2, 5.0, 0.5, error_after_s=2.0))
+    assert watch.judge(10.0, figures()) == ("", False)
+    text, lasts = watch.judge(11.0, figures(**changes))
+    assert word in text
+    assert not lasts
+    assert watch.judge(13.1, figures(**changes))[1]
+    assert watch.judge(13.2, figures()) == ("", False)
+    assert not watch.judge(13.3, figures(**changes))[1], "it begins anew"
+
+
+def test_budgets_that_are_off_and_figures_that_are_not_there_say_nothing():
+    off = watched(BudgetSettings(0.0, 0.0, 1.0, 0.0))
+    assert off.judge(10.0, figures(1e6, 0.0, 1.0)) == ("", False)
+    nothing = watched(BudgetSettings(0.2, 5.0, 0.5))
+    assert nothing.judge(10.0, figures(latency_ms=float("nan")))[0] == ""
+    fresh = watched(BudgetSettings(0.2, 5.0, 0.5), seconds=1)
+    assert fresh.judge(1.0, figures(rate_hz=0.0))[0] == "", "nobody starts at full speed"
+
+
+def test_rate_and_share_are_those_of_the_last_seconds():
+    watch = BudgetWatch(BudgetSettings())
+    for number in range(41):
+        seen = watch.look(
+            0.25 * number,
+            FrameCounts(received=5 * number, processed=4 * number, dropped_overwritten=number),
+        )
+    assert seen["received_rate_hz"] == pytest.approx(20)
+    assert seen["dropped_share"] == pytest.approx(0.2)
+
+
+def test_diagnostics_go_from_warning_to_error_over_budget(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("ood_perception.ros.camera_monitor.monotonic", lambda: clock[0])
+    monitor = CameraMonitor("c", "/t", 60.0, lambda: None, BudgetSettings(0.0, 5.0, 1.0, 3.0))
+    monitor._health = monitor._health.__class__(OK, "ok", "processing")
+    levels = []
+    for _ in range(30):
+        clock[0] += 0.25
+        levels.append(monitor.report().health.level)
+    assert levels[0] == OK
+    assert levels[-1] == ERROR
+    assert levels == sorted(levels), "worse and worse, with a warning in between"
+    assert WARN in levels
+    assert monitor.report().health.state == "over_budget"

@@ -1,0 +1,131 @@
+"""Measured distances place an obstacle where it stands, also where the road is not flat."""
+
+import numpy as np
+import pytest
+from obstacle_examples import HEIGHT, LENSES, WIDTH, camera, mounting, upright_component
+
+from ood_perception.depth_placement import (
+    DepthError,
+    place_by_depth,
+    view_of_depth_image,
+    view_of_points,
+)
+from ood_perception.ground_plane import GroundPlaneSettings, RangeSource
+from ood_perception.image_geometry import ImageGeometry
+
+SETTINGS = GroundPlaneSettings()
+
+
+def board_points(x_m, y_m, base_m=0.0, width_m=0.6, height_m=0.5):
+    """Points on an upright board and on the ground before it, ground frame."""
+    y, z = np.meshgrid(np.linspace(-width_m / 2, width_m / 2, 13), np.linspace(0, height_m, 11))
+    board = np.column_stack([np.full(y.size, x_m), y.ravel() + y_m, z.ravel() + base_m])
+    gx, gy = np.meshgrid(np.linspace(3, x_m, 60), np.linspace(-2, 2, 41))
+    return np.concatenate([board, np.column_stack([gx.ravel(), gy.ravel(), np.zeros(gx.size)])])
+
+
+def optical(points, mount):
+    return (points - mount.translation) @ mount.rotation
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_points_of_another_sensor_place_the_obstacle(lens):
+    model, mount = camera(lens), mounting()
+    component = upright_component(14.0, 0.8, 0.6, 0.5, model, mount)
+    view = view_of_points(optical(board_points(14.0, 0.8), mount), model, 0)
+    spot = place_by_depth(component, view, model, mount, SETTINGS)
+    np.testing.assert_allclose(spot.position, [14.0, 0.8, 0.0], atol=0.1)
+    assert spot.width_m == pytest.approx(0.6, abs=0.12)
+    assert spot.height_m == pytest.approx(0.5, abs=0.06)
+    assert spot.source is RangeSource.DEPTH
+    assert 0 < spot.distance_stddev_m < 0.3
+
+
+def depth_image(model, mount, x_m, scale=1):
+    """Depth along the optical axis of a flat ground and a wide wall across it."""
+    width, height = WIDTH // scale, HEIGHT // scale
+    rows, columns = np.mgrid[0:height, 0:width]
+    pixels = (np.column_stack([columns.ravel(), rows.ravel()]) + 0.5) * scale - 0.5
+    rays = model.rays(pixels)
+    directions = rays @ mount.rotation.T
+    with np.errstate(divide="ignore"):
+        ground = np.where(directions[:, 2] < 0, -mount.translation[2] / directions[:, 2], np.inf)
+    return np.minimum(ground, x_m / directions[:, 0]).reshape(height, width)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_depth_image_of_another_size_places_the_obstacle(scale):
+    model, mount = camera(), mounting()
+    view = view_of_depth_image(depth_image(model, mount, 9.0, scale), model, 0, step_px=2)
+    component = upright_component(9.0, 0.0, 1.0, 0.8, model, mount)
+    spot = place_by_depth(component, view, model, mount, SETTINGS)
+    assert spot.distance_m == pytest.approx(9.0, abs=0.05)
+
+
+def test_a_road_that_rises_does_not_deceive_measured_distances():
+    """A board 1 m above the plane looks far to the plane; it stands at 15 m."""
+    model, mount = camera(), mounting()
+    component = upright_component(15.0, 0.0, 0.6, 0.5, model, mount)
+    lifted = component.lower_edge - [0.0, 576.0 / 15.0]
+    raised = type(component)(
+        **{
+            **component.__dict__,
+            "lower_edge": lifted,
+            "region": component.region._replace(y=component.region.y - 576.0 / 15.0),
+        }
+    )
+    view = view_of_points(optical(board_points(15.0, 0.0, base_m=1.0), mount), model, 0)
+    by_plane = ImageGeometry(model, mount, 1.0, SETTINGS).place(raised)
+    by_depth = ImageGeometry(model, mount, 1.0, SETTINGS, depth=view).place(raised)
+    assert by_plane is None or by_plane.distance_m > 30.0
+    assert by_depth.distance_m == pytest.approx(15.0, abs=0.2)
+
+
+def test_without_enough_points_on_it_the_plane_answers():
+    model, mount = camera(), mounting()
+    component = upright_component(14.0, 0.0, 0.6, 0.5, model, mount)
+    ground_only = board_points(14.0, 0.0)[143:]
+    view = view_of_points(optical(ground_only, mount), model, 0)
+    assert place_by_depth(component, view, model, mount, SETTINGS) is None
+    spot = ImageGeometry(model, mount, 1.0, SETTINGS, depth=view).place(component)
+    assert spot.source is RangeSource.GROUND_PLANE
+
+
+def test_a_few_stray_points_before_it_do_not_decide():
+    model, mount = camera(), mounting()
+    component = upright_component(14.0, 0.0, 0.6, 0.5, model, mount)
+    points = board_points(14.0, 0.0)
+    rain = 0.4 * optical(points[:6], mount)
+    view = view_of_points(np.concatenate([optical(points, mount), rain]), model, 0)
+    assert place_by_depth(component, view, model, mount, SETTINGS).distance_m == pytest.approx(
+        14, abs=0.1
+    )
+
+
+def test_beyond_the_range_there_is_no_place():
+    model, mount = camera(), mounting()
+    component = upright_component(14.0, 0.0, 0.6, 0.5, model, mount)
+    view = view_of_points(optical(board_points(14.0, 0.0), mount), model, 0)
+    assert (
+        place_by_depth(component, view, model, mount, GroundPlaneSettings(max_range_m=10)) is None
+    )
+
+
+def test_holes_and_what_lies_outside_the_image_are_left_out():
+    model = camera()
+    points = np.array([[0, 0, 5.0], [np.nan, 0, 5], [0, 0, -5], [100, 0, 5], [0, 0, np.inf]])
+    assert len(view_of_points(points, model, 0).points) == 1
+    depth = np.full((HEIGHT, WIDTH), np.nan)
+    depth[0, :4] = [0.0, -1.0, np.inf, 4.0]
+    assert len(view_of_depth_image(depth, model, 0).points) == 1
+
+
+def test_what_cannot_be_a_view_of_the_camera_is_refused_in_one_line():
+    for make, words in (
+        (lambda: view_of_points(np.zeros((4, 2)), camera(), 0), "optical frame"),
+        (lambda: view_of_depth_image(np.ones((480, 640)), camera(), 0), "aspect"),
+        (lambda: view_of_depth_image(np.ones(5), camera(), 0), "metres"),
+    ):
+        with pytest.raises(DepthError, match=words) as caught:
+            make()
+        assert "\n" not in str(caught.value)

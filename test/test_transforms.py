@@ -1,0 +1,125 @@
+"""Every source of a mounting keeps one contract: a mounting, or one line that says why not.
+
+tf2 is stood in for where this installation has none: its buffer answers from a table.
+"""
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+
+STAMP_NS = 5_000_000_000
+HEIGHT_M, PITCH_RAD = 1.4, 0.1
+
+
+def transform(height_m=HEIGHT_M, pitch_rad=PITCH_RAD):
+    """Optical frame to ground frame, as TF has it: turned and then moved."""
+    from ood_perception.camera import Mounting
+
+    matrix = Mounting.from_angles(1.0, pitch_rad).rotation
+    w = np.sqrt(1 + np.trace(matrix)) / 2
+    x, y, z = (
+        (matrix[2, 1] - matrix[1, 2]) / (4 * w),
+        (matrix[0, 2] - matrix[2, 0]) / (4 * w),
+        (matrix[1, 0] - matrix[0, 1]) / (4 * w),
+    )
+    return SimpleNamespace(
+        transform=SimpleNamespace(
+            rotation=SimpleNamespace(x=x, y=y, z=z, w=w),
+            translation=SimpleNamespace(x=1.5, y=0.2, z=height_m),
+        )
+    )
+
+
+@pytest.fixture
+def tf2(monkeypatch):
+    """A tf2_ros whose buffer knows what the test puts into `known`, by stamp in nanoseconds."""
+    module, known = ModuleType("tf2_ros"), {}
+
+    class LookupFailedError(Exception):
+        pass
+
+    class Buffer:
+        def lookup_transform(self, target, source, stamp, timeout):
+            assert timeout.nanoseconds <= 100_000_000, "a frame must not wait longer"
+            found = known.get((target, source, stamp.nanoseconds))
+            if found is None:
+                raise LookupFailedError(f"{source} does not exist\nor is too old")
+            return found
+
+    class TransformListener:
+        def __init__(self, buffer, node):
+            self.listens = True
+
+        def unregister(self):
+            self.listens = False
+
+    module.TransformException = LookupFailedError
+    module.Buffer, module.TransformListener = Buffer, TransformListener
+    monkeypatch.setitem(sys.modules, "tf2_ros", module)
+    module.known = known
+    return module
+
+
+@pytest.fixture(params=["parameters", "tf"])
+def source(request, tf2):
+    """A source that knows where the camera sat at STAMP_NS."""
+    from ood_perception.camera import Mounting
+    from ood_perception.ros.transforms import ParameterMounting, TransformMounting
+
+    tf2.known["base_link", "lens", STAMP_NS] = transform()
+    given = Mounting.from_angles(HEIGHT_M, PITCH_RAD, x_m=1.5, y_m=0.2, pitch_stddev_rad=0.007)
+    if request.param == "parameters":
+        return ParameterMounting({"camera": given})
+    return TransformMounting(None, "base_link", {"camera": given})
+
+
+def test_a_source_that_knows_answers_with_the_mounting_at_the_images_stamp(source):
+    found = source.mounting("camera", "lens", STAMP_NS)
+    np.testing.assert_allclose(found.translation, [1.5, 0.2, HEIGHT_M], atol=1e-12)
+    forward = found.rotation @ [0.0, 0.0, 1.0]
+    np.testing.assert_allclose(forward, [np.cos(PITCH_RAD), 0, -np.sin(PITCH_RAD)], atol=1e-9)
+    assert found.pitch_stddev_rad == 0.007, "TF tells no deviations: those of the parameters stay"
+    source.close()
+
+
+@pytest.mark.parametrize("kind", ["none", "tf"])
+def test_a_source_that_does_not_know_says_so_in_one_line(kind, tf2):
+    from ood_perception.camera import Mounting
+    from ood_perception.ros.transforms import (
+        MountingUnknownError,
+        NoMounting,
+        TransformMounting,
+    )
+
+    given = {"camera": Mounting.from_angles(1.4, 0.1)}
+    source = NoMounting() if kind == "none" else TransformMounting(None, "base_link", given)
+    tf2.known["base_link", "lens", STAMP_NS] = transform()
+    with pytest.raises(MountingUnknownError) as caught:
+        source.mounting("camera", "lens", STAMP_NS + 1)
+    assert "\n" not in str(caught.value)
+    assert "camera" in str(caught.value) or "lens" in str(caught.value)
+    source.close()
+
+
+def test_a_transform_that_no_camera_can_have_is_unknown_not_wrong(tf2):
+    from ood_perception.camera import Mounting
+    from ood_perception.ros.transforms import MountingUnknownError, TransformMounting
+
+    tf2.known["base_link", "lens", STAMP_NS] = transform(height_m=-0.5)
+    source = TransformMounting(None, "base_link", {"camera": Mounting.from_angles(1.4, 0.1)})
+    with pytest.raises(MountingUnknownError, match="above the ground"):
+        source.mounting("camera", "lens", STAMP_NS)
+
+
+def test_without_tf2_the_parameter_is_refused_with_what_to_install(monkeypatch):
+    from ood_perception.errors import OodError
+    from ood_perception.ros import transforms
+
+    monkeypatch.setattr(transforms.importlib.util, "find_spec", lambda name: None)
+    settings = SimpleNamespace(mounting_source="tf", mountings={}, ground_frame_id="base_link")
+    with pytest.raises(OodError, match=r"ros-.*-tf2-ros"):
+        transforms.create_mounting_source(None, settings)
