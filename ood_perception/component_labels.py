@@ -246,15 +246,14 @@ def _outside_neighbours(
 
     Returns the index of the pixel in rows and columns, never falling, and the neighbour's position.
     """
-    height, width = mask8.shape
-    row_steps, column_steps = np.array(NEIGHBOUR_OFFSETS, np.int32).T
-    neighbour_rows = rows[:, None] + row_steps
-    neighbour_columns = columns[:, None] + column_steps
-    outside_image = (neighbour_rows.view(np.uint32) >= height) | (
-        neighbour_columns.view(np.uint32) >= width
-    )
-    positions = neighbour_rows * np.intp(width) + neighbour_columns
-    outside = (mask8.ravel().take(positions, mode="clip") == 0) & ~outside_image
+    width = mask8.shape[1]
+    # a frame that counts as inside the mask: nothing outside the image is a neighbour
+    framed = cv2.copyMakeBorder(mask8, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1).ravel()
+    row_steps, column_steps = np.array(NEIGHBOUR_OFFSETS, np.intp).T
+    here = (rows + np.intp(1)) * (width + 2) + columns + 1
+    neighbours = here[:, None] + (row_steps * (width + 2) + column_steps)
     # Flat: NumPy finds nonzeros in several dimensions far more slowly.
-    found = np.flatnonzero(outside)
-    return found // len(NEIGHBOUR_OFFSETS), positions.ravel()[found]
+    found = np.flatnonzero(framed.take(neighbours, mode="clip") == 0)
+    source, step = found >> 3, found & 7  # eight offsets
+    positions = rows * np.intp(width) + columns
+    return source, positions[source] + (row_steps * width + column_steps)[step]

@@ -16,27 +16,66 @@ class GridLogits:
     def __init__(self, logits: NDArray[np.float32], grid_shape: tuple[int, int]) -> None:
         """logits: (C,h,w) float32 at the decoder's stride. grid_shape: (rows, columns)."""
         self.num_classes, height, width = logits.shape
-        self._planes = logits.reshape(self.num_classes, -1)
-        top, low, self._down = _interpolation(height, grid_shape[0])
-        self._top, self._low = top * width, low * width
+        self._planes = np.ascontiguousarray(logits)
+        self._width = width
+        self._top, self._low, self._down = _interpolation(height, grid_shape[0])
         self._left, self._right, self._across = _interpolation(width, grid_shape[1])
 
     def at(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> NDArray[np.float32]:
         """(C,n) float32 logits at (n,) cells of the whole grid."""
-        left, right, across = self._left[columns], self._right[columns], self._across[columns]
-        top, low, down = self._top[rows], self._low[rows], self._down[rows]
-        corners = (top + left, top + right), (low + left, low + right)
-        result = np.empty((self.num_classes, len(left)), np.float32)
-        lower, other = np.empty((2, len(left)), np.float32)
-        # class by class: what one needs at a time stays in the cache
-        for plane, upper in zip(self._planes, result, strict=True):
-            for (start, end), value in zip(corners, (upper, lower), strict=True):
-                # every position is inside; mode="raise" would write by way of a copy
-                plane.take(start, out=value, mode="clip")
-                plane.take(end, out=other, mode="clip")
-                _move(value, other, across)
-            _move(upper, lower, down)
+        result = np.empty((self.num_classes, len(rows)), np.float32)
+        if len(rows) > 0:
+            first, end = int(rows.min()), int(rows.max()) + 1
+            # cells that lie close together share what is between two lines of logits
+            if (end - first) * self._width < len(rows):
+                self._read_lines(rows, columns, slice(first, end), result)
+            else:
+                self._read_corners(rows, columns, result)
         return result
+
+    def _read_lines(
+        self,
+        rows: NDArray[np.integer],
+        columns: NDArray[np.integer],
+        lines: slice,
+        result: NDArray[np.float32],
+    ) -> None:
+        """By way of all that lies in these lines of the grid, at the columns of the logits."""
+        top, low, down = self._top[lines], self._low[lines], self._down[lines, None]
+        start = (rows - lines.start) * np.intp(self._width)
+        left, right = start + self._left[columns], start + self._right[columns]
+        across = self._across[columns]
+        upper, lower = np.empty((2, len(top), self._width), np.float32)
+        other = np.empty(len(rows), np.float32)
+        # class by class: what one needs at a time stays in the cache
+        for plane, value in zip(self._planes, result, strict=True):
+            # every position is inside; mode="raise" would write by way of a copy
+            plane.take(top, axis=0, out=upper, mode="clip")
+            plane.take(low, axis=0, out=lower, mode="clip")
+            _move(upper, lower, down)
+            upper.ravel().take(left, out=value, mode="clip")
+            upper.ravel().take(right, out=other, mode="clip")
+            _move(value, other, across)
+
+    def _read_corners(
+        self,
+        rows: NDArray[np.integer],
+        columns: NDArray[np.integer],
+        result: NDArray[np.float32],
+    ) -> None:
+        """By way of the four logits around every cell."""
+        top, low, down = self._top[rows], self._low[rows], self._down[rows]
+        left, right, across = self._left[columns], self._right[columns], self._across[columns]
+        top, low = top * self._width, low * self._width
+        corners = (top + left, low + left), (top + right, low + right)
+        other_side, other = np.empty((2, len(rows)), np.float32)
+        for plane, value in zip(self._planes, result, strict=True):
+            values = plane.ravel()
+            for (upper, lower), side in zip(corners, (value, other_side), strict=True):
+                values.take(upper, out=side, mode="clip")
+                values.take(lower, out=other, mode="clip")
+                _move(side, other, down)
+            _move(value, other_side, across)
 
     def probabilities_at(
         self, rows: NDArray[np.integer], columns: NDArray[np.integer]
