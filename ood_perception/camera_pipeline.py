@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ood_perception.camera import CameraError, CameraModel, Mounting
 from ood_perception.camera_watch import CameraWatch
+from ood_perception.confirmation import check_confirmable
 from ood_perception.depth_placement import DepthView
 from ood_perception.detection import Component, Detection
 from ood_perception.ego_mask import EgoMask
@@ -72,7 +73,8 @@ class Accepted:
 class CameraPipeline:
     """State and order of the stages for one camera; not safe for use by two threads at once.
 
-    Raises KnownClassError when the settings name a class that the detector's model does not have.
+    Raises KnownClassError when the settings name a class that the detector's model does not have,
+    and ConfirmationError when they can never confirm an obstacle of it.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class CameraPipeline:
         self.detector = detector
         self.settings = settings or PipelineSettings()
         self._ego_mask = ego_mask
+        check_confirmable(self.settings.tracking, detector.bundle.manifest.meta_classifier)
         self._follower = ObstacleFollower(self.settings.tracking)
         self._known = KnownObstacles(
             detector.bundle.manifest,

@@ -46,15 +46,35 @@ class EgoMask:
         self._bring_to(width, height)
         return self._rows
 
-    def covers(self, region: Region, width: int, height: int) -> bool:
-        """Whether at least half of a region of the image is the own vehicle."""
+    def covers(
+        self,
+        region: Region,
+        width: int,
+        height: int,
+        contour: NDArray[np.int32] | None = None,
+    ) -> bool:
+        """Whether at least half of a region of the image is the own vehicle.
+
+        contour: (k, 2) pixels, what of the region counts; None for all of it. The box of something
+        low and wide before a curved bonnet is mostly bonnet, the thing itself is not.
+        """
         self._bring_to(width, height)
         x, y = max(0, int(region.x)), max(0, int(region.y))
         part = self._sized[
             y : max(y + 1, int(region.y + region.height)),
             x : max(x + 1, int(region.x + region.width)),
         ]
-        return bool(part.size and part.mean() >= _COVERED_SHARE)
+        if not part.size:
+            return False
+        if contour is None or len(contour) == 0:
+            return bool(part.mean() >= _COVERED_SHARE)
+        inside = np.zeros(part.shape, np.uint8)
+        corners = np.asarray(contour).reshape(-1, 2) - (x, y)
+        cv2.fillPoly(inside, [corners.astype(np.int32)], (1,))
+        counted = np.count_nonzero(inside)
+        if not counted:
+            return bool(part.mean() >= _COVERED_SHARE)
+        return bool(np.count_nonzero(inside & part) >= _COVERED_SHARE * counted)
 
     def _bring_to(self, width: int, height: int) -> None:
         if self._sized.shape != (height, width):

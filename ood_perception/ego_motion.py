@@ -22,11 +22,13 @@ class EgoPose(NamedTuple):
     """Where the ground frame (x forward, y left) lies in a world that stands still.
 
     x_m, y_m: of its origin, metres. yaw_rad: of its x axis, positive to the left.
+    world: its number; poses in two worlds cannot be compared.
     """
 
     x_m: float
     y_m: float
     yaw_rad: float
+    world: int = 0
 
 
 class EgoMotion(NamedTuple):
@@ -50,13 +52,15 @@ def rotation(angle_rad: float) -> NDArray[np.float64]:
 
 
 def motion_between(earlier: EgoPose, later: EgoPose) -> EgoMotion:
-    """The vehicle's own motion between two of its poses in the same world."""
+    """The vehicle's own motion between two of its poses, which must be in the same world."""
     step = np.array([later.x_m - earlier.x_m, later.y_m - earlier.y_m])
     return EgoMotion(step @ rotation(earlier.yaw_rad), _turn(earlier.yaw_rad, later.yaw_rad))
 
 
 class OdometryBuffer:
     """The last poses, by stamp; one thread may add while another asks.
+
+    Poses that it gives before and after it forgot all are in different worlds.
 
     keep_s: how far back poses are kept. max_gap_s: between two poses farther apart nothing is
     interpolated, and beyond the last one nothing is extrapolated by more than that, seconds.
@@ -65,6 +69,7 @@ class OdometryBuffer:
     def __init__(self, keep_s: float = 5.0, max_gap_s: float = 0.2) -> None:
         self._keep_ns, self._max_gap_ns = round(keep_s * 1e9), round(max_gap_s * 1e9)
         self._poses: deque[tuple[int, EgoPose]] = deque()
+        self._world = 0
         self._lock = Lock()
 
     def add(self, stamp_ns: int, pose: EgoPose) -> None:
@@ -74,7 +79,7 @@ class OdometryBuffer:
             raise OdometryError(f"odometry: pose {tuple(pose)} is not finite; check its publisher")
         with self._lock:
             if self._poses and stamp_ns < self._poses[-1][0]:
-                self._poses.clear()
+                self._begin_anew()
             if not self._poses or stamp_ns > self._poses[-1][0]:
                 self._poses.append((stamp_ns, pose))
             while stamp_ns - self._poses[0][0] > self._keep_ns:
@@ -83,15 +88,19 @@ class OdometryBuffer:
     def clear(self) -> None:
         """Forgets all poses."""
         with self._lock:
-            self._poses.clear()
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._poses.clear()
+        self._world += 1
 
     def pose_at(self, stamp_ns: int) -> EgoPose | None:
         """The pose at an image's stamp, or None where the poses around it do not tell it."""
         with self._lock:
-            poses = list(self._poses)
+            poses, world = list(self._poses), self._world
         place = bisect_left(poses, stamp_ns, key=lambda entry: entry[0])
         if place < len(poses) and poses[place][0] == stamp_ns:
-            return poses[place][1]
+            return poses[place][1]._replace(world=world)
         if place == 0 or len(poses) < 2:
             return None
         # Beyond the last pose the last two go on as they were.
@@ -104,6 +113,7 @@ class OdometryBuffer:
             start.x_m + share * (end.x_m - start.x_m),
             start.y_m + share * (end.y_m - start.y_m),
             start.yaw_rad + share * _turn(start.yaw_rad, end.yaw_rad),
+            world,
         )
 
 

@@ -136,7 +136,7 @@ def place(
     spread = ground_spread(contact, pixel_stddev_px, camera, mounting)
     if spread is None:
         return None
-    left, right = _near_edge(component, contact, foot, camera, mounting)
+    left, right = _near_edge(component, contact, foot, camera, mounting, settings.max_range_m)
     away = unit_xy(foot - mounting.translation[:2])
     depth = away * settings.footprint_depth_m
     return Placement(
@@ -252,8 +252,12 @@ def _near_edge(
     foot: NDArray[np.float64],
     camera: CameraModel,
     mounting: Mounting,
+    most_m: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Left and right end of an obstacle's front: across the line of sight, through its foot."""
+    """Left and right end of an obstacle's front: across the line of sight, through its foot.
+
+    most_m: how far from the foot an end may be; in a wide view it can be without bound.
+    """
     x, _, width, _ = component.region
     ends_px = np.array([[x, contact[1]], [x + width, contact[1]]])
     ends_px[:, 0] += _CENTRE_FROM_CORNER_PX
@@ -263,9 +267,11 @@ def _near_edge(
     left_normal = np.array([-sight[1], sight[0]])
     # Meet the upright plane through the foot that faces the camera.
     with np.errstate(divide="ignore", invalid="ignore"):
+        aside = directions[:, :2] @ left_normal
         reach = ((foot - base) @ sight) / (directions[:, :2] @ sight)
-        lateral = reach * (directions[:, :2] @ left_normal)
-    lateral = np.where(np.isfinite(lateral) & (reach > 0), lateral, 0.0)
+        # A ray square to the line of sight, or beyond, meets the plane nowhere: it has no end.
+        lateral = np.where(reach > 0, reach * aside, np.sign(aside) * most_m).clip(-most_m, most_m)
+    lateral = np.where(np.isfinite(lateral), lateral, 0.0)
     return foot + lateral.max() * left_normal, foot + lateral.min() * left_normal
 
 

@@ -58,7 +58,8 @@ class ImageGeometry:
         """Whether the component is a part of the own vehicle."""
         if self.ego_mask is None:
             return False
-        return self.ego_mask.covers(component.region, self.camera.width, self.camera.height)
+        width, height = self.camera.width, self.camera.height
+        return self.ego_mask.covers(component.region, width, height, component.contour)
 
     def is_out_of_reach(self, component: Component) -> bool:
         """Whether a component without a place is known not to stand on the road within range."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
+from math import ceil
 
 import cv2
 import numpy as np
@@ -175,7 +175,7 @@ def _grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 class FrozenDetector:
-    """Counts identical images in a row, by a checksum of a subsample."""
+    """Counts identical images in a row, by a subsample of their pixels."""
 
     def __init__(self, settings: HealthSettings | None = None) -> None:
         settings = settings or HealthSettings()
@@ -184,18 +184,18 @@ class FrozenDetector:
 
     def reset(self) -> None:
         """Forgets earlier images."""
-        self._checksum: tuple[tuple[int, ...], int] | None = None
+        self._sample: NDArray[np.uint8] | None = None
+        self._shape: tuple[int, ...] = ()
         self._repeats = 0
         self._since_ns = self._now_ns = 0
 
     def update(self, image: NDArray[np.uint8], stamp_ns: int = 0) -> int:
         """Takes the next image, (H, W, 3) uint8, and its stamp in nanoseconds; returns how often
         it came in a row (1 = new)."""
-        sample = np.ascontiguousarray(_sample(image, 320))
-        checksum = (image.shape, zlib.crc32(sample.data))
-        if checksum != self._checksum:
+        sample, before = _sample(image, 320), self._sample
+        if image.shape != self._shape or before is None or not np.array_equal(sample, before):
             self._repeats, self._since_ns = 0, stamp_ns
-        self._checksum, self._now_ns = checksum, stamp_ns
+        self._sample, self._shape, self._now_ns = sample, image.shape, stamp_ns
         self._repeats += 1
         return self._repeats
 
@@ -212,10 +212,13 @@ class FrozenDetector:
 def _sample(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Every n-th row and column, so that about side x side pixels remain.
 
-    An odd n: an even one would see only one field of an interlaced camera.
+    An odd n: an even one would see only one field of an interlaced camera. OpenCV's copy of them
+    takes less than half the time of NumPy's.
     """
-    step_y, step_x = (image.shape[0] // side) | 1, (image.shape[1] // side) | 1
-    return image[::step_y, ::step_x]
+    height, width = image.shape[:2]
+    step_y, step_x = (height // side) | 1, (width // side) | 1
+    size = ceil(width / step_x), ceil(height / step_y)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def _describe(image: object) -> str:

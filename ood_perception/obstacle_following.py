@@ -55,6 +55,7 @@ class ObstacleFollower:
         self._tracker.reset()
         self._last: dict[int, Obstacle] = {}
         self._relevant_ns: dict[int, int] = {}
+        self._placed_ns: dict[int, int] = {}
 
     def update(
         self,
@@ -90,11 +91,13 @@ class ObstacleFollower:
         self._last = {key: o for key, o in self._last.items() if key in alive}
         self._last.update((o.track_id, o) for o in (*obstacles, *held))
         self._relevant_ns = {key: at for key, at in self._relevant_ns.items() if key in alive}
+        self._placed_ns = {key: at for key, at in self._placed_ns.items() if key in alive}
         return tuple(obstacles), tuple(held)
 
     def _seen(self, sight: Sight, answer: Tracked, stamp_ns: int) -> Obstacle:
-        before = self._last.get(answer.track_id)
-        model = sight.placement or (before.placement if before is not None else None)
+        model = sight.placement or self._lately_placed(answer.track_id, stamp_ns)
+        if sight.placement is not None:
+            self._placed_ns[answer.track_id] = stamp_ns
         return Obstacle(
             sight.component,
             answer.track_id,
@@ -115,11 +118,19 @@ class ObstacleFollower:
             component=component,
             placement=placement,
             measured=None,
-            velocity=entry.estimate.velocity,
+            velocity=None if entry.estimate is None else entry.estimate.velocity,
             held=True,
             unseen_s=entry.unseen_s,
             hidden=entry.hidden,
         )
+
+    def _lately_placed(self, track_id: int, stamp_ns: int) -> Placement | None:
+        """Its place in the last frame; None when none was measured for longer than ``hold_s``: what
+        is seen and cannot be placed must not be carried on and out of the way."""
+        before, since = self._last.get(track_id), self._placed_ns.get(track_id)
+        if before is None or since is None or stamp_ns - since > self._hold_ns:
+            return None
+        return before.placement
 
     def _stays_relevant(self, track_id: int, now: bool, stamp_ns: int) -> bool:
         """What mattered a moment ago still does: a label that flickers moves no obstacle."""

@@ -67,13 +67,21 @@ class RangeFilter:
         """(2,) float64 metres a second relative to the vehicle."""
         return self.state[2:].copy()
 
-    def predict(self, step_s: float, motion: EgoMotion | None = None) -> None:
-        """Goes step_s >= 0 seconds on; motion: of the vehicle in that time, where it is known."""
+    def predict(
+        self, step_s: float, motion: EgoMotion | None = None, standing: bool = False
+    ) -> None:
+        """Goes step_s >= 0 seconds on; motion: of the vehicle in that time, where it is known.
+
+        standing: with a known motion the obstacle is taken for standing, whatever its velocity was:
+        over a long time without a sight its error would carry the obstacle away.
+        """
         if step_s <= 0:
             return
         if motion is not None:
             ego_velocity = motion.step_m / step_s
-            if self._ego_velocity is not None:
+            if standing:
+                self.state[2:] = -ego_velocity
+            elif self._ego_velocity is not None:
                 # The vehicle's own braking is known: it must not be learned from the obstacle.
                 self.state[2:] += self._ego_velocity - ego_velocity
         step = np.eye(4)

@@ -82,11 +82,12 @@ class Tracked:
 class Held:
     """A confirmed obstacle that this frame does not show.
 
-    unseen_s: since the meta classifier last kept it. hidden: it is where the camera cannot see it.
+    estimate: None as long as it never had a place. unseen_s: since the meta classifier last kept
+    it. hidden: it is where the camera cannot see it.
     """
 
     track_id: int
-    estimate: Estimate
+    estimate: Estimate | None
     unseen_s: float
     hidden: bool
 
@@ -109,6 +110,8 @@ class Track:
         self._excused_ns = 0
         self._misses = 0
         self._without_odometry_s = 0.0
+        self._has_odometry = False
+        self._is_ahead = True
         self._filter: RangeFilter | None = None
         self._observation: Observation | None = None
 
@@ -133,11 +136,18 @@ class Track:
             return self._observation
         return replace(self._observation, ground_xy=self._filter.position)
 
+    def reach_m(self, stamp_ns: int) -> float:
+        """How far from where it is expected it may be; what is hidden moves by odometry alone."""
+        settings = self._settings
+        since_ns = stamp_ns if self.hidden else max(self.last_stamp_ns, self._excused_ns)
+        return settings.ground_slack_m + settings.max_speed_m_s * (stamp_ns - since_ns) / 1e9
+
     def go_on(self, step_s: float, motion: EgoMotion | None) -> None:
         """Brings it to the next frame; motion: the vehicle's, where it is known."""
         if self._filter is not None:
-            self._filter.predict(step_s, motion)
-        self._without_odometry_s += step_s if motion is None else 0.0
+            self._filter.predict(step_s, motion, standing=self.hidden)
+        self._has_odometry = motion is not None
+        self._without_odometry_s = 0.0 if self._has_odometry else self._without_odometry_s + step_s
 
     def hit(
         self,
@@ -167,7 +177,7 @@ class Track:
         if place is not None and is_hidden is not None:
             # What no odometry stops goes on behind the bumper, where it is still not seen.
             self.hidden = is_hidden(self._before_the_bumper(place))
-        if self.hidden:
+        if self.hidden and self.confirmed:
             self._excused_ns, self._misses = stamp_ns, 1
 
     def lives(self, stamp_ns: int) -> bool:
@@ -175,26 +185,31 @@ class Track:
         settings, filtered = self._settings, self._filter
         if not self.confirmed or filtered is None:
             return self._misses <= settings.max_misses
-        if self.hidden and self._without_odometry_s == 0:
+        if self.hidden and not self._is_ahead:
+            return stamp_ns - self.last_stamp_ns <= settings.hidden_hold_s * 1e9
+        if self.hidden and self._has_odometry:
             return bool(filtered.position[0] > settings.bumper_x_m - _DRIVEN_OVER_M)
         if self.hidden:
             return self._without_odometry_s <= settings.hidden_hold_s
         if self._misses == 0:
-            return stamp_ns - self._kept_ns <= settings.weak_hold_s * 1e9
+            kept_ns = max(self._kept_ns, self._excused_ns)
+            return stamp_ns - kept_ns <= settings.weak_hold_s * 1e9
         unseen_ns = stamp_ns - max(self.last_stamp_ns, self._excused_ns)
         return self._misses <= settings.max_misses or unseen_ns <= settings.hold_s * 1e9
 
     def held(self, stamp_ns: int) -> Held | None:
-        """What is said of it without a sight; None unless it is confirmed and has a place."""
+        """What is said of it without a sight; None unless it is confirmed."""
         estimate = self.estimate
-        if not self.confirmed or estimate is None:
+        if not self.confirmed:
             return None
-        if self.hidden:
+        if self.hidden and estimate is not None:
             place = self._before_the_bumper(estimate.position)
             estimate = replace(estimate, position=place)
         return Held(self.track_id, estimate, (stamp_ns - self._kept_ns) / 1e9, self.hidden)
 
     def _before_the_bumper(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
+        if not self._is_ahead:  # beside or behind the vehicle, where another camera looks
+            return position
         return np.array([max(position[0], self._settings.bumper_x_m), position[1]])
 
     def _sight(
@@ -213,3 +228,4 @@ class Track:
         elif not observation.truncated or np.hypot(*self._filter.position) > np.hypot(*xy):
             # The nearest visible point of what is cut off is only a bound of its place.
             self._filter.update(xy, covariance)
+        self._is_ahead = bool(self._filter.position[0] > self._settings.bumper_x_m)

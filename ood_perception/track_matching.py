@@ -44,6 +44,11 @@ def evidence_of(component: Component, kept_from: float) -> float:
     return _log_odds(component.obstacle_probability) - _log_odds(kept_from)
 
 
+def most_evidence(kept_from: float) -> float:
+    """What ``evidence_of`` says of the surest component."""
+    return _log_odds(1.0) - _log_odds(kept_from)
+
+
 def _log_odds(probability: float) -> float:
     inside = min(max(probability, _LEAST_DOUBT), 1 - _LEAST_DOUBT)
     return log(inside / (1 - inside))

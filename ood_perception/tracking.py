@@ -33,6 +33,9 @@ __all__ = [
 ]
 
 
+_FASTEST_M_S, _ODOMETRY_SLACK_M = 100.0, 0.5  # a pose that is farther on has jumped
+
+
 class Tracker:
     """Obstacles over time; the ground positions of all frames are in the vehicle's own frame."""
 
@@ -96,7 +99,7 @@ class Tracker:
         if last is None:
             return 0.0, None
         step_s = (stamp_ns - last[0]) / 1e9
-        motion = None if pose is None or last[1] is None else motion_between(last[1], pose)
+        motion = _motion(last[1], pose, step_s)
         if step_s < 0:
             self._tracks = []
             return 0.0, None
@@ -109,11 +112,9 @@ class Tracker:
     ) -> dict[int, Track]:
         """Track of each matched observation, by the observation's index."""
         settings = self.settings
-        age_s = np.array([stamp_ns - track.last_stamp_ns for track in tracks]) / 1e9
-        reach_m = settings.ground_slack_m + settings.max_speed_m_s * age_s
         pairs = affinity(
             [track.expected for track in tracks],
-            reach_m,
+            np.array([track.reach_m(stamp_ns) for track in tracks]),
             observations,
             MatchingSettings(settings.min_iou, settings.padding_px),
         )
@@ -132,7 +133,8 @@ class Tracker:
         stamp_ns: int,
         is_hidden: IsHidden | None,
     ) -> None:
-        confirmed = [track for track in unseen if track.confirmed]
+        # What is hidden cannot be seen, so that no weak sight is one of it, nor its end.
+        confirmed = [track for track in unseen if track.confirmed and not track.hidden]
         weak = support() if confirmed else ()
         supported = {id(t): weak[i] for i, t in self._match(confirmed, weak, stamp_ns).items()}
         for track in unseen:
@@ -140,6 +142,15 @@ class Tracker:
                 track.support(supported[id(track)], stamp_ns)
             else:
                 track.miss(stamp_ns, is_hidden)
+
+
+def _motion(before: EgoPose | None, now: EgoPose | None, step_s: float) -> EgoMotion | None:
+    """The vehicle's own; None where no odometry tells it, or it began anew between the two."""
+    if before is None or now is None or before.world != now.world:
+        return None
+    motion = motion_between(before, now)
+    way_m = float(np.linalg.norm(motion.step_m))
+    return motion if way_m <= _ODOMETRY_SLACK_M + _FASTEST_M_S * step_s else None
 
 
 def _velocity(motion: EgoMotion | None, step_s: float) -> NDArray[np.float64] | None:

@@ -93,6 +93,19 @@ def test_silence_follows_simulated_time_and_survives_its_jumps(monkeypatch):
     assert watch.look().still_s == pytest.approx(3)
 
 
+def test_a_simulator_in_lock_step_whose_clock_moves_with_each_image_alone_does_not_stand_still(
+    monkeypatch,
+):
+    steady, simulated = [100.0], [50.0]
+    monkeypatch.setattr(silence_watch, "monotonic", lambda: steady[0])
+    watch = SilenceWatch(lambda: simulated[0])
+    for _ in range(20):
+        steady[0] += 0.5
+        simulated[0] += 0.05
+        watch.hear()
+        assert watch.look().still_s == 0
+
+
 def test_without_simulated_time_the_steady_clock_counts_and_nothing_stands_still(monkeypatch):
     steady = [100.0]
     monkeypatch.setattr(silence_watch, "monotonic", lambda: steady[0])

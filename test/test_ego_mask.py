@@ -71,3 +71,18 @@ def test_a_mask_that_cannot_be_used_is_refused_in_one_line(tmp_path):
         with pytest.raises(EgoMaskError, match=words) as caught:
             make()
         assert "\n" not in str(caught.value)
+
+
+def test_a_low_wide_thing_before_a_curved_bonnet_is_not_the_bonnet():
+    rows, columns = np.mgrid[:360, :640]
+    rim = 300 + ((columns - 320) / 320) ** 2 * 60
+    mask = EgoMask(rows > rim)
+    across = np.arange(60, 581, 20)
+    low = 298 + ((across - 320) / 320) ** 2 * 60
+    lying = np.concatenate(
+        [np.column_stack([across, low - 6]), np.column_stack([across, low])[::-1]]
+    ).astype(np.int32)
+    region = Region(60, 292, 521, 45)
+    assert mask.covers(region, 640, 360), "its box is mostly bonnet"
+    assert not mask.covers(region, 640, 360, lying)
+    assert mask.covers(region, 640, 360, lying + np.array([0, 12], np.int32))

@@ -90,7 +90,7 @@ def test_speeds_add_up_to_the_way_round_a_circle():
     for stamp_s in stamps:
         twists.add(round(stamp_s * 1e9), speed_m_s, speed_m_s / radius_m)
     found = buffer.pose_at(round(stamps[-1] * 1e9))
-    np.testing.assert_allclose(found, [radius_m, radius_m, pi / 2], atol=1e-2)
+    np.testing.assert_allclose(found[:3], [radius_m, radius_m, pi / 2], atol=1e-2)
 
 
 def test_a_pause_of_speeds_begins_a_new_world():
@@ -100,4 +100,4 @@ def test_a_pause_of_speeds_begins_a_new_world():
     twists.add(STEP_NS, 10.0, 0.0)
     twists.add(100 * STEP_NS, 10.0, 0.0)
     assert buffer.pose_at(STEP_NS) is None
-    assert buffer.pose_at(100 * STEP_NS) == EgoPose(0.0, 0.0, 0.0)
+    assert buffer.pose_at(100 * STEP_NS) == EgoPose(0.0, 0.0, 0.0, world=1)

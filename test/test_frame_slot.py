@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import random
 import time
+import weakref
 from threading import Thread
 from types import SimpleNamespace
 
@@ -182,6 +184,39 @@ def test_one_call_sees_the_images_of_several_cameras_and_a_fault_costs_its_own_i
     assert worker.stop()
     seen = [image for call in detector.calls[4:] for image in call]
     assert seen == [b"4", b"5"], "what cannot be used takes no place"
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_images_of_a_fault_are_let_go_without_the_garbage_collector(most):
+    """Else a backend without memory keeps all the images that it failed on for some time."""
+
+    class Picture:
+        pass
+
+    class Failing(Echo):
+        def detect_batch(self, images):
+            try:
+                raise MemoryError("no more")
+            except MemoryError as error:
+                raise ValueError("a fault with a cause") from error
+
+    recorders = {name: Recorder() for name in "ab"}
+    worker = FrameWorker(recorders, SharedDetector(Failing(), most), lambda fault: None)
+    kept = []
+    gc.disable()
+    try:
+        for name in recorders:
+            recorders[name].account.receive()
+            picture = Picture()
+            kept.append(weakref.ref(picture))
+            worker.give(name, picture)
+            del picture
+        worker.start()
+        wait_until(lambda: all(r.account.read().dropped_failed for r in recorders.values()))
+        assert worker.stop()
+        assert [reference() for reference in kept] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_a_fault_outside_any_frame_is_reported_and_the_thread_goes_on():

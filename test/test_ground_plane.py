@@ -192,3 +192,14 @@ def test_a_camera_looking_straight_down_still_places():
     model, mount = camera(), mounting(height_m=5.0, pitch_rad=np.pi / 2)
     spot = place(edge_component([[316.0 + i, 180.0] for i in range(9)]), model, mount)
     np.testing.assert_allclose(spot.position, [0, 0, 0], atol=0.02)
+
+
+@pytest.mark.parametrize("right_px", range(380, 640, 20))
+def test_what_reaches_across_a_wide_view_is_wide_but_not_without_bound(right_px):
+    """Square to the line of sight an end has no place: neither none at all nor endless points."""
+    model, mount = camera(focal_px=150.0), mounting()
+    board = upright_component(5.0, 6.0, 0.5, 0.5, model, mount)
+    region = board.region._replace(width=right_px - board.region.x)
+    spot = place(replace(board, region=region), model, mount)
+    assert 9.0 < spot.width_m <= 2 * GroundPlaneSettings().max_range_m
+    assert spot.footprint[:, 1].min() < 0, "it reaches across the vehicle's way"

@@ -75,6 +75,17 @@ def test_a_frozen_camera_is_noticed_and_recovers():
     assert answers == [False, False, True, True, False]
 
 
+def test_a_change_of_a_small_part_or_of_the_size_is_no_repetition():
+    frozen = FrozenDetector()
+    image = np.full((720, 1280, 3), 90, np.uint8)
+    assert [frozen.update(image), frozen.update(image)] == [1, 2]
+    image[300:306, 500:510, 1] += 1  # in the caller's own array, which a driver may use again
+    assert [frozen.update(image), frozen.update(image)] == [1, 2]
+    image[301::2] += 1  # the second field of an interlaced camera
+    assert frozen.update(image) == 1
+    assert frozen.update(image[:-1]) == 1
+
+
 def test_zero_frames_switch_the_frozen_check_off():
     frozen = FrozenDetector(HealthSettings(frozen_frames=0))
     for _ in range(5):

@@ -274,3 +274,22 @@ def test_a_frame_of_noise_is_cut_to_the_largest_components_said_and_counted(
     (obstacle,) = bench.messages("camera/obstacles")[0].components
     assert obstacle.region_of_interest.width > 10, "the block, which is larger than the speck"
     assert bench.messages("camera/rejected")[0].components == []
+
+
+def test_where_the_points_cannot_be_made_the_obstacles_do_not_go_out_either(
+    make_bench, monkeypatch
+):
+    """Such an image counts as failed: nothing is published on either topic."""
+
+    def fail(*_):
+        raise ValueError("no points")
+
+    bench = make_bench(**PLACED).activate()
+    bench.send_info()
+    with monkeypatch.context() as broken:
+        broken.setattr("ood_perception.ros.camera_outputs.obstacle_points", fail)
+        bench.send(bench.image(color_image()))
+        bench.wait(lambda: bench.count("dropped_failed") == 1, "the failure")
+    good = bench.send(bench.image(color_image()))
+    bench.wait(lambda: bench.messages("camera/obstacle_points"), "points")
+    assert stamps(bench.messages("camera/obstacles")) == [stamp_of(good)]

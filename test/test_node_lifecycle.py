@@ -7,6 +7,7 @@ import importlib.util
 import json
 import threading
 import time
+import weakref
 from threading import Event
 
 import pytest
@@ -153,6 +154,22 @@ def test_deactivating_discards_the_frame_at_hand(make_bench, bundle):
     bench.wait(lambda: bench.count("dropped_stopped") == 2, "the account of both frames")
     assert bench.count("pending") == 0
     assert bench.messages("camera/obstacles") == []
+
+
+def test_cleaning_up_lets_go_of_the_model_at_once(make_bench, bundle):
+    """Not when Python next looks for circles: the device's memory may hold no second model."""
+    loaded = []
+
+    def factory(*given):
+        detector = load_detector(*given)
+        loaded.append(weakref.ref(detector))
+        return detector
+
+    bench = make_bench(factory, bundle=str(bundle)).activate()
+    bench.send(bench.image(color_image()))
+    bench.wait(lambda: bench.messages("camera/obstacles"), "obstacles")
+    assert trigger(bench, "deactivate") == trigger(bench, "cleanup") == SUCCESS
+    assert [reference() for reference in loaded] == [None]
 
 
 def _change_byte(folder):

@@ -38,6 +38,7 @@ def transform(height_m=HEIGHT_M, pitch_rad=PITCH_RAD):
 def tf2(monkeypatch):
     """A tf2_ros whose buffer knows what the test puts into `known`, by stamp in nanoseconds."""
     module, known = ModuleType("tf2_ros"), {}
+    module.waits = []
 
     class LookupFailedError(Exception):
         pass
@@ -45,6 +46,7 @@ def tf2(monkeypatch):
     class Buffer:
         def lookup_transform(self, target, source, stamp, timeout):
             assert timeout.nanoseconds <= 100_000_000, "a frame must not wait longer"
+            module.waits.append(timeout.nanoseconds / 1e9)
             found = known.get((target, source, stamp.nanoseconds))
             if found is None:
                 raise LookupFailedError(f"{source} does not exist\nor is too old")
@@ -103,6 +105,32 @@ def test_a_source_that_does_not_know_says_so_in_one_line(kind, tf2):
     assert "\n" not in str(caught.value)
     assert "camera" in str(caught.value) or "lens" in str(caught.value)
     source.close()
+
+
+def test_a_camera_without_a_transform_does_not_slow_the_others(tf2, monkeypatch):
+    """All cameras share one thread; one image a second still waits, should the transform come."""
+    from ood_perception.camera import Mounting
+    from ood_perception.ros import transforms
+
+    clock = [100.0]
+    monkeypatch.setattr(transforms, "monotonic", lambda: clock[0])
+    given = dict.fromkeys(("camera", "other"), Mounting.from_angles(1.4, 0.1))
+    source = transforms.TransformMounting(None, "base_link", given)
+
+    def waited(camera="camera", stamp_ns=STAMP_NS + 1):
+        clock[0] += 0.1
+        try:
+            source.mounting(camera, "lens", stamp_ns)
+        except transforms.MountingUnknownError:
+            assert stamp_ns != STAMP_NS
+        return tf2.waits[-1] > 0
+
+    tf2.known["base_link", "lens", STAMP_NS] = transform()
+    assert [waited() for _ in range(10)] == [True] * 3 + [False] * 7
+    assert waited("other"), "each camera by itself"
+    assert [waited() for _ in range(20)].count(True) == 2
+    waited(stamp_ns=STAMP_NS)
+    assert [waited() for _ in range(4)] == [True] * 3 + [False], "found: it is worth waiting again"
 
 
 def test_a_transform_that_no_camera_can_have_is_unknown_not_wrong(tf2):

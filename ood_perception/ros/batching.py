@@ -46,6 +46,7 @@ class SharedDetector:
             if together[0].fault is None:
                 return together
             # Whichever image it was: each is tried by itself, and the fault told of that one.
+            del together
         return [self._call(partial(self._detect, image), 1)[0] for image in images]
 
     def _detect(self, image: NDArray[np.uint8]) -> list[Detection]:
@@ -58,7 +59,10 @@ class SharedDetector:
         with FaultBarrier(faults.append):
             found = work()
         seconds = perf_counter() - started
-        return [Answer(detection, next(iter(faults), None), seconds) for detection in found]
+        try:
+            return [Answer(detection, next(iter(faults), None), seconds) for detection in found]
+        finally:
+            faults.clear()  # it holds this call by its traceback: a circle would keep the images
 
 
 def detect_batch(detector: Any, images: Images) -> Sequence[Detection]:

@@ -125,16 +125,16 @@ class CameraMonitor:
 
     def report(self) -> CameraReport:
         """How the camera is doing at this moment."""
-        now_s, counts = monotonic(), self.account.read()
-        figures = self.timings.read(now_s)
-        figures |= self._budgets.look(now_s, counts)
+        # Whole under the lock: the timer and the worker ask at the same time.
         with self._lock:
-            received_s = self._received_s
-            health = self._health_now(now_s)
+            now_s, counts, received_s = monotonic(), self.account.read(), self._received_s
+            figures = self.timings.read(now_s)
+            figures |= self._budgets.look(now_s, counts)
+            health = self._within_budgets(self._health_now(now_s), now_s, figures)
         figures["image_age_s"] = float("nan") if received_s is None else now_s - received_s
         return CameraReport(
             camera=self.camera,
-            health=self._within_budgets(health, now_s, figures),
+            health=health,
             counts=counts,
             figures=figures,
             last_refusal=self.last_refusal,

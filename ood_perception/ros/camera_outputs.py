@@ -57,13 +57,17 @@ class CameraOutputs:
     ) -> None:
         """What planners use: the obstacles, and their points where the geometry is valid.
 
-        header: of the image; every output carries its stamp unchanged.
+        header: of the image; every output carries its stamp unchanged. Nothing goes out before all
+        is made: a fault in the points would leave obstacles of an image that counts as failed.
         """
         fields = self._fields(scene, header, latency_ns, dropped_frames, rejected=False)
-        self._obstacles.publish(component_array(fields))
+        obstacles, cloud = component_array(fields), None
         if scene.has_valid_geometry:
             points = obstacle_points((*scene.obstacles, *scene.known))
-            self._points.publish(point_cloud(points, header.stamp, self._ground_frame_id))
+            cloud = point_cloud(points, header.stamp, self._ground_frame_id)
+        self._obstacles.publish(obstacles)
+        if cloud is not None:
+            self._points.publish(cloud)
 
     def publish_for_people(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ from ood_perception.ros.serialised_image import read_image
 from ood_perception.ros.serialised_stamp import read_stamp_ns
 from ood_perception.ros.stamp_watch import StampJudgement, StampVerdict, StampWatch
 from ood_perception.ros.transforms import MountingSource, MountingUnknownError
+
+_NO_POSE = "~/odometry does not tell the vehicle's pose at the image's stamp: is it published?"
 
 
 class PreparedFrame(NamedTuple):
@@ -59,7 +62,8 @@ class CameraProcessor:
 
     now_ns: the node's clock. is_stopping: whether results come too late to be published.
     decode: from an image message to BGR pixels. rectified: whether images are rectified already.
-    pose_at: the vehicle's pose at a stamp in nanoseconds, where odometry tells it.
+    pose_at: the vehicle's pose at a stamp in nanoseconds, where odometry tells it. wants_pose:
+    whether it is a warning that it does not.
     """
 
     def __init__(
@@ -78,10 +82,11 @@ class CameraProcessor:
         logger: RcutilsLogger,
         rectified: bool = False,
         pose_at: Callable[[int], EgoPose | None] = lambda stamp_ns: None,
+        wants_pose: bool = False,
     ) -> None:
         self._camera = camera
         self._rectified = rectified
-        self._pose_at = pose_at
+        self._pose_at, self._wants_pose = pose_at, wants_pose
         self._pipeline = pipeline
         self._outputs = outputs
         self._monitor = monitor
@@ -136,6 +141,8 @@ class CameraProcessor:
         try:
             pose = self._pose_at(accepted.stamp_ns)
             scene = self._pipeline.complete(accepted, answer.detection, model, mounting, pose=pose)
+            if self._wants_pose and pose is None:
+                scene = replace(scene, notes=(*scene.notes, _NO_POSE))
         except ImageError as error:
             self._refuse(error)
             return

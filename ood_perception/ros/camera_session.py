@@ -17,7 +17,7 @@ from ood_perception.ros.camera_monitor import CameraMonitor
 from ood_perception.ros.camera_outputs import CameraOutputs
 from ood_perception.ros.camera_processor import CameraProcessor
 from ood_perception.ros.diagnostics import CameraReport
-from ood_perception.ros.fault_barrier import one_line
+from ood_perception.ros.fault_barrier import FaultBarrier, one_line
 from ood_perception.ros.frame_worker import FrameWorker
 from ood_perception.ros.image_conversion import image_decoder
 from ood_perception.ros.model_loading import LoadedDetector
@@ -78,6 +78,7 @@ class CameraSession:
                     node.resolve_topic_name(image_topic(camera, settings)),
                 ),
                 pose_at=self._odometry.pose_at,
+                wants_pose=settings.odometry != "none",
             )
             for camera in settings.cameras
         }
@@ -103,10 +104,14 @@ class CameraSession:
                 )
             )
 
-    def refresh(self) -> None:
-        """Follows publishers that came, went, or offer another reliability."""
+    def refresh(self, report: Callable[[Exception], None]) -> None:
+        """Follows publishers that came, went, or offer another reliability.
+
+        report: told of what one camera's subscriptions raise; the others are followed still.
+        """
         for entry in self._inputs:
-            entry.refresh()
+            with FaultBarrier(report):
+                entry.refresh()
 
     def stop(self) -> bool:
         """Unsubscribes and ends the worker; False when the frame at hand does not end."""

@@ -108,8 +108,14 @@ class FrameWorker:
         if not turns:
             return
         answers = self._detector.answer([turn.image for turn in turns])
-        for turn, answer in zip(turns, answers, strict=True):
-            with FaultBarrier(turn.processor.fail):
-                if answer.fault is not None:
-                    raise answer.fault
-                turn.processor.complete(turn.prepared, answer)
+        # A fault holds this call by its traceback. Did this call hold the fault, both and the
+        # images would stay until Python looks for such circles.
+        while turns:
+            self._finish(turns.pop(0), answers.pop(0))
+
+    def _finish(self, turn: _Turn, answer: Answer) -> None:
+        if answer.fault is not None:
+            turn.processor.fail(answer.fault)
+            return
+        with FaultBarrier(turn.processor.fail):
+            turn.processor.complete(turn.prepared, answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+from ood_perception.confirmation import check_confirmable
 from ood_perception.errors import OodError
 from ood_perception.known_regions import known_class_ids
 from ood_perception.ros.batching import images_at_once
@@ -111,7 +113,6 @@ class OodPerceptionNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Reads parameters, loads and tries the model, creates the publishers."""
-        self._fault = ""
         return self._transition("configuring", "inactive", self._configure, state.label)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -144,7 +145,9 @@ class OodPerceptionNode(LifecycleNode):
     def _configure(self) -> None:
         settings = read_settings(self)
         detector = self._detector_factory(settings.bundle, settings.backend)
-        known_class_ids(detector.bundle.manifest, settings.pipeline.known_obstacles.classes)
+        manifest = detector.bundle.manifest
+        known_class_ids(manifest, settings.pipeline.known_obstacles.classes)
+        check_confirmable(settings.pipeline.tracking, manifest.meta_classifier)
         warm_up(detector)
         self._images_at_once = images_at_once(detector, len(settings.cameras), settings.max_batch)
         self._has_hung = False
@@ -175,7 +178,7 @@ class OodPerceptionNode(LifecycleNode):
             self._outputs,
             self._mounting_source,
             self._images_at_once,
-            self._publish_diagnostics,
+            self._say_change,
         )
         self._session.start()
 
@@ -196,12 +199,15 @@ class OodPerceptionNode(LifecycleNode):
         if self._mounting_source is not None:
             self._mounting_source.close()
         self._mounting_source, self._detector, self._settings = None, None, None
+        # The session's parts know each other, so the model would stay in the device's memory until
+        # Python looks for such circles, which may be after the next model is loaded.
+        gc.collect()
 
     def _transition(
         self, passing: str, goal: str, work: Callable[[], None], start: str
     ) -> TransitionCallbackReturn:
         """Does the work of a transition; a fault undoes it and is reported in one line."""
-        self.current_state_label = passing
+        self.current_state_label, self._fault = passing, ""
         self._publish_diagnostics()
         with FaultBarrier(self._report):
             work()
@@ -236,8 +242,14 @@ class OodPerceptionNode(LifecycleNode):
 
     def _tick(self) -> None:
         if self._session is not None:
-            self._session.refresh()
+            # Diagnostics go on where the middleware refuses a subscription; the next tick tries.
+            self._session.refresh(self.survive)
         self._publish_diagnostics()
+
+    def _say_change(self) -> None:
+        """Called by the worker too: what fails here is no fault of the image at hand."""
+        with FaultBarrier(self.survive):
+            self._publish_diagnostics()
 
     def _publish_diagnostics(self) -> None:
         model = model_facts(self._detector, self._images_at_once)

@@ -33,18 +33,23 @@ class SilenceWatch:
     def hear(self) -> None:
         """An image arrived."""
         with self._lock:
-            self._quiet_s, self._last_s = 0.0, self._now_s()
+            self._follow_clock()
+            self._quiet_s = 0.0
 
     def look(self) -> Silence:
         """The silence at this moment; to be called again and again."""
         with self._lock:
-            now_s, steady_s = self._now_s(), monotonic()
-            if now_s != self._last_s:
-                self._moved_s = steady_s
-            self._quiet_s += max(0.0, now_s - self._last_s)
-            self._last_s = now_s
-            still_s = 0.0 if self._simulated_s is None else steady_s - self._moved_s
+            self._follow_clock()
+            still_s = 0.0 if self._simulated_s is None else monotonic() - self._moved_s
             return Silence(self._quiet_s, still_s)
+
+    def _follow_clock(self) -> None:
+        # With every image too: a simulator in lock-step moves its clock for each image alone.
+        now_s = self._now_s()
+        if now_s != self._last_s:
+            self._moved_s = monotonic()
+        self._quiet_s += max(0.0, now_s - self._last_s)
+        self._last_s = now_s
 
     def _now_s(self) -> float:
         return monotonic() if self._simulated_s is None else self._simulated_s()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
+from time import monotonic
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ from ood_perception.errors import OodError
 from ood_perception.ros.parameters import NodeSettings
 
 _TF_TIMEOUT_S = 0.05
+_WAITS_IN_VAIN = 3
+_NEXT_WAIT_S = 1.0
 
 
 class MountingUnknownError(OodError):
@@ -60,6 +63,30 @@ class ParameterMounting:
         """Nothing to end."""
 
 
+class _Patience:
+    """How long to wait for one camera's transform.
+
+    All cameras share the thread that waits: one whose transform never comes must not slow the
+    others. After three waits in vain only one image a second waits, until one has its transform.
+    """
+
+    def __init__(self) -> None:
+        self._in_vain = 0
+        self._last_s = 0.0
+
+    def wait_s(self) -> float:
+        """Seconds, for the image at hand."""
+        now_s = monotonic()
+        if self._in_vain >= _WAITS_IN_VAIN and now_s - self._last_s < _NEXT_WAIT_S:
+            return 0.0
+        self._last_s = now_s
+        return _TF_TIMEOUT_S
+
+    def note(self, found: bool) -> None:
+        """Whether the image at hand had its transform."""
+        self._in_vain = 0 if found else self._in_vain + 1
+
+
 class TransformMounting:
     """The transform from the image's frame to the ground frame at the image's own stamp.
 
@@ -73,23 +100,30 @@ class TransformMounting:
         self._errors = tf2_ros.TransformException
         self._ground_frame_id = ground_frame_id
         self._mountings = mountings
+        self._patience = {camera: _Patience() for camera in mountings}
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
 
     def mounting(self, camera: str, frame_id: str, stamp_ns: int) -> Mounting:
-        """Waits up to 50 ms for the transform. Raises MountingUnknownError."""
+        """Waits up to 50 ms for a transform that is not known to be missing.
+
+        Raises MountingUnknownError.
+        """
+        patience = self._patience[camera]
         try:
             found = self._buffer.lookup_transform(
                 self._ground_frame_id,
                 frame_id,
                 Time(nanoseconds=stamp_ns),
-                Duration(seconds=_TF_TIMEOUT_S),
+                Duration(seconds=patience.wait_s()),
             ).transform
         except self._errors as error:
+            patience.note(found=False)
             raise MountingUnknownError(
                 f"no transform from {frame_id!r} to {self._ground_frame_id!r} at the image's "
                 f"stamp: {' '.join(str(error).split())}"
             ) from error
+        patience.note(found=True)
         try:
             return replace(
                 self._mountings[camera],
