@@ -42,6 +42,8 @@ def commands() -> dict[str, list[str]]:
 def run(name: str, command: list[str], limit_s: float = _LIMIT_S) -> Report:
     """Run one of them from the project's root, and read the JSON that it writes."""
     words = " ".join(command)
+    # what a ROS installation put there stays: messages of this package among it
+    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     starts = {"python": [sys.executable], "ood": [sys.executable, "-m", "ood_perception.cli"]}
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "result.json"
@@ -49,7 +51,7 @@ def run(name: str, command: list[str], limit_s: float = _LIMIT_S) -> Report:
             done = subprocess.run(
                 [*starts[command[0]], *command[1:], "--json", str(target)],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
                 capture_output=True,
                 text=True,
                 timeout=limit_s,
