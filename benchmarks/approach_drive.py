@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from approach_figures import PublishedFrame, PublishedObstacle, figures
 
-from ood_perception.bag_reading import iterate, open_bag, stamp_of
+from ood_perception.bag_reading import iterate, open_bag
 from ood_perception.bundle import load_bundle
 from ood_perception.camera_pipeline import CameraPipeline, SceneDetector
 from ood_perception.command_line import one_line_errors, progress_bar, write_json
@@ -25,6 +25,7 @@ from ood_perception.detector import Detector
 from ood_perception.errors import ImageError
 from ood_perception.generated_drive import Drive, ObjectTruth
 from ood_perception.generated_drive.mounted_camera import camera_model, mounting
+from ood_perception.message_stamp import stamp_ns_of
 from ood_perception.message_types import message_typestore
 from ood_perception.obstacle_points import obstacle_points
 from ood_perception.scene import Obstacle
@@ -127,7 +128,7 @@ def _messages(bag: Path, topic: str) -> dict[int, Any]:
             message_typestore().deserialize_cdr(raw, connection.msgtype)
             for connection, _, raw in iterate(bag, reader, connections)
         ]
-    return {stamp_of(message): message for message in found}
+    return {stamp_ns_of(message): message for message in found}
 
 
 def _points(cloud: Any) -> np.ndarray:

@@ -10,7 +10,6 @@ training as published, a data loader and an optimiser a fit. Two threads each un
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from outcome import claim, write_outcome, write_skipped
+from outcome import claim, is_left_out, write_outcome
 from worker import Worker, serve
 
 from ood_perception.command_line import progress_bar
@@ -130,10 +129,9 @@ def main() -> None:
         return
     if min(arguments.runs, arguments.fits, arguments.threads) < 1:
         parser.error("--runs, --fits and --threads must be at least 1")
-    if importlib.util.find_spec("torch") is None:
-        reason = "PyTorch is not installed (make setup)"
-        print(f"leave-one-out: left out, {reason}")
-        write_skipped(arguments.json, reason)
+    if is_left_out(
+        "leave-one-out", arguments.json, {"torch": "PyTorch is not installed (make setup)"}
+    ):
         return
     result = measure(arguments.runs, arguments.fits, arguments.threads)
     print(

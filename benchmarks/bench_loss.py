@@ -9,13 +9,12 @@ other measure the rest of the machine. `python benchmarks/bench_loss.py [--runs 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from outcome import claim, write_outcome, write_skipped
+from outcome import claim, is_left_out, write_outcome
 from worker import Worker, serve
 
 from ood_perception.command_line import progress_bar
@@ -127,10 +126,7 @@ def main() -> None:
         return
     if arguments.runs < 1 or arguments.threads < 1:
         parser.error("--runs and --threads must be at least 1")
-    if importlib.util.find_spec("torch") is None:
-        reason = "PyTorch is not installed (make setup)"
-        print(f"loss: left out, {reason}")
-        write_skipped(arguments.json, reason)
+    if is_left_out("loss", arguments.json, {"torch": "PyTorch is not installed (make setup)"}):
         return
     result = measure(arguments.runs, arguments.threads)
     print(

@@ -9,12 +9,11 @@ reading, decoding, checks, places, tracking and publishing are in it. The detect
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from outcome import claim, write_outcome, write_skipped
+from outcome import NODE_NEEDS, claim, is_left_out, write_outcome
 
 from ood_perception.command_line import progress_bar
 
@@ -70,11 +69,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.frames < 1 or arguments.rate <= 0:
         parser.error("--frames and --rate must be above 0")
-    missing = [m for m in ("rclpy", "ood_detection") if importlib.util.find_spec(m) is None]
-    if missing:
-        reason = f"{missing[0]} is not installed: source a ROS installation, or `make setup`"
-        print(f"node overhead: left out, {reason}")
-        write_skipped(arguments.json, reason)
+    if is_left_out("node overhead", arguments.json, NODE_NEEDS):
         return
     result = measure(arguments.bundle.resolve(), arguments.frames, arguments.rate)
     print(

@@ -10,7 +10,6 @@ the model finds in them. Sizes other than the bundle's are made by changing the 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from outcome import claim, use_cores, write_outcome, write_skipped
+from outcome import claim, is_left_out, use_cores, write_outcome
 
 from ood_perception.backends import create_backend
 from ood_perception.bundle import Bundle, load_bundle, write_bundle
@@ -154,10 +153,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if min(arguments.runs, arguments.cores) < 1:
         parser.error("--runs and --cores must be at least 1")
-    if importlib.util.find_spec("onnx") is None:
-        reason = "onnx is not installed, and cuts the network out of its graph (make setup)"
-        print(f"path: left out, {reason}")
-        write_skipped(arguments.json, reason)
+    if is_left_out(
+        "path",
+        arguments.json,
+        {"onnx": "onnx is not installed, and cuts the network out of its graph (make setup)"},
+    ):
         return
     cores = use_cores(arguments.cores)
     bundle = load_bundle(arguments.bundle)

@@ -1,11 +1,12 @@
 """Does a process's memory grow? The slope of its resident size with a confidence interval.
 
-An allocator keeps what it was once given, so resident memory moves in rare steps and does not come
-back: a straight line through all samples would take one step for a trend and call itself certain.
-Here the frames are cut into blocks; the growth from one block's median to the next is the sample,
-the slope is their mean, and the interval is Student's. One step among many still blocks is then
-noise, and a steady leak, the same in every block, is not. Where memory swings around a level the
-interval is wider than it need be: it errs towards finding nothing to say, and tells how far.
+Resident memory comes and goes in steps: an allocator keeps what it was given and hands it back when
+asked. What leaks is never handed back, so it is the floor that rises. A straight line through all
+samples would take one step for a trend and call itself certain. Here the frames are cut into
+blocks; the growth from one block's least to the next's is the sample, the slope is their mean, and
+the interval is Student's. One step among many still blocks is then noise, and a steady leak, the
+same in every block, is not. Where the floor swings around a level the interval is wider than it
+need be: it errs towards finding nothing to say, and tells how far.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ class MemorySlope(NamedTuple):
         return self.low > 0
 
 
+def block_floors(resident: Sequence[int]) -> list[int]:
+    """The least of each of BLOCKS blocks of one process's resident bytes, in their order."""
+    return [int(block.min()) for block in np.array_split(np.asarray(resident), BLOCKS)]
+
+
 def memory_slope(resident: Sequence[int]) -> MemorySlope:
     """The slope of one process's resident bytes, one sample a frame, the warm-up left out.
 
@@ -41,8 +47,7 @@ def memory_slope(resident: Sequence[int]) -> MemorySlope:
     """
     if len(resident) < 3 * BLOCKS:
         raise ValueError(f"{len(resident)} frames: a slope needs at least {3 * BLOCKS}")
-    blocks = np.array_split(np.asarray(resident, np.float64), BLOCKS)
-    growth = np.diff([np.median(block) for block in blocks])
+    growth = np.diff(np.asarray(block_floors(resident), np.float64))
     frames = len(resident) / BLOCKS
     slope = growth.mean() / frames
     margin = _STUDENT_975[len(growth) - 2] * growth.std(ddof=1) / np.sqrt(len(growth)) / frames

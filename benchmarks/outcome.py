@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 from typing import Any
 
 from ood_perception.command_line import write_json
 from ood_perception.machine_facts import machine_facts
+
+NODE_NEEDS = {
+    module: f"{module} is not installed: source a ROS installation, or `make setup`"
+    for module in ("rclpy", "ood_detection")
+}
 
 
 def claim(
@@ -33,9 +39,17 @@ def write_outcome(
     write_json(path, {**result, "claims": claims, "threads": used, "machine": machine})
 
 
-def write_skipped(path: Path | None, reason: str) -> None:
-    """Say that, and why, nothing was measured; nothing without a path."""
-    write_json(path, {"skipped": reason, "machine": machine_facts()})
+def is_left_out(what: str, path: Path | None, needs: dict[str, str]) -> bool:
+    """Whether something that a benchmark needs is not there: printed, and written as its outcome.
+
+    what: the benchmark, for a person. needs: modules, and why there is nothing without each.
+    """
+    for module, reason in needs.items():
+        if importlib.util.find_spec(module) is None:
+            print(f"{what}: left out, {reason}")
+            write_json(path, {"skipped": reason, "machine": machine_facts()})
+            return True
+    return False
 
 
 def use_cores(count: int) -> int:

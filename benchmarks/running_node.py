@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from threading import Event, Thread
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
 from ood_perception.ros.camera_monitor import CameraMonitor
@@ -17,6 +15,7 @@ from ood_perception.ros.frame_counts import FrameCounts
 from ood_perception.ros.frame_timings import FrameTiming
 from ood_perception.ros.lifecycle_node import OodPerceptionNode
 from ood_perception.ros.model_loading import DetectorFactory, load_detector
+from ood_perception.ros.node_thread import NodeThread
 
 
 class RunningNode:
@@ -35,19 +34,13 @@ class RunningNode:
         )
         if not self.node.autostart():
             raise SystemExit("the node does not start, see above")
-        self._executor: Any = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self._ended = Event()
-        self._thread = Thread(target=self._spin, daemon=True)
-        self._thread.start()
+        self._thread = NodeThread(self.node)
 
     def __enter__(self) -> RunningNode:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join(10)
-        self._executor.shutdown()
+        self._thread.stop()
         self.node.end()
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)
@@ -69,6 +62,10 @@ class RunningNode:
         timings.add = add  # type: ignore[method-assign]
         return collected
 
+    def hold_up(self, seconds: float) -> None:
+        """Keeps the executor from its work for so long, from now on."""
+        self._thread.submit(lambda: time.sleep(seconds))
+
     def wait(self, condition: Callable[[], bool], limit_s: float, what: str) -> None:
         """Until it holds; SystemExit when it takes longer."""
         end = time.monotonic() + limit_s
@@ -81,10 +78,3 @@ class RunningNode:
         session = self.node._session
         assert session is not None
         return session.monitor(camera)
-
-    def _spin(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self._executor.spin_once(timeout_sec=0.1)
-            except ExternalShutdownException:
-                return

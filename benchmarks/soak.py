@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from changing_frames import changing_frames
-from memory_slope import BLOCKS, MemorySlope, memory_slope
+from memory_slope import BLOCKS, MemorySlope, block_floors, memory_slope
 from numpy.typing import NDArray
 
 from ood_perception.bundle import load_bundle
@@ -84,7 +84,7 @@ def summary(resident: NDArray[np.int64], warmup: int) -> tuple[MemorySlope, dict
         "resident_first_bytes": int(after[0]),
         "resident_last_bytes": int(after[-1]),
         "resident_largest_bytes": int(after.max()),
-        "resident_by_block_bytes": [int(np.median(b)) for b in np.array_split(after, BLOCKS)],
+        "resident_by_block_bytes": block_floors(after.tolist()),
     }
 
 

@@ -21,6 +21,7 @@ from rosbags.serde import SerdeError
 
 from ood_perception.errors import BagError, ImageError
 from ood_perception.image_decoding import decode_message
+from ood_perception.message_stamp import stamp_ns_of
 from ood_perception.message_types import (
     CAMERA_INFO_TYPE,
     COMPRESSED_IMAGE_TYPE,
@@ -204,11 +205,6 @@ def camera_name(topic: str) -> str:
     return image_base_topic(topic).rpartition("/")[0].rpartition("/")[2] or "camera"
 
 
-def stamp_of(message: Any) -> int:
-    """Nanoseconds of a message's header."""
-    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
-
-
 class _CameraInfos:
     """The camera_info messages of one topic by their stamps; small enough to hold all of them."""
 
@@ -222,7 +218,7 @@ class _CameraInfos:
                 message: Any = message_typestore().deserialize_cdr(raw, CAMERA_INFO_TYPE)
             except SerdeError as error:
                 raise BagError(f"bag {bag}: a message of {topic} is damaged") from error
-            by_stamp[stamp_of(message)] = message
+            by_stamp[stamp_ns_of(message)] = message
         self._stamps = sorted(by_stamp)
         self._messages = [by_stamp[stamp] for stamp in self._stamps]
 
@@ -241,7 +237,7 @@ def _read_image(
         defect = f"image message of {connection.topic} is damaged: {_one_line(error)}"
         info = infos.at(log_time_ns)
         return BagImage(connection.topic, log_time_ns, log_time_ns, "", None, info, defect)
-    stamp = stamp_of(message)
+    stamp = stamp_ns_of(message)
     frame_id = message.header.frame_id
     return BagImage(connection.topic, stamp, log_time_ns, frame_id, message, infos.at(stamp))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -111,9 +112,9 @@ class CameraModel:
         points = np.array(points_px, dtype=np.float64).reshape(-1, 2)
         if not len(points):
             return np.empty((0, 3))
-        if self.distortion_model == "none":
-            flat = cv2.undistortPoints(points[:, None], self.matrix, None)
-        elif self.distortion_model == "equidistant":
+        if self._is_straight:
+            return self._straight_rays(points)
+        if self.distortion_model == "equidistant":
             flat = cv2.fisheye.undistortPoints(points[:, None], self.matrix, self.distortion)
         else:
             flat = _undistort(points[:, None], self.matrix, self.distortion)
@@ -131,6 +132,8 @@ class CameraModel:
         points = np.array(points, dtype=np.float64).reshape(-1, 3)
         if not len(points):
             return np.empty((0, 2))
+        if self._is_straight:
+            return self._straight_pixels(points)
         behind = ~(points[:, 2] > 0)
         points[behind] = (0.0, 0.0, 1.0)
         zero = np.zeros(3)
@@ -143,6 +146,22 @@ class CameraModel:
         pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
         pixels[behind] = np.nan
         return pixels
+
+    @cached_property
+    def _is_straight(self) -> bool:
+        """Whether the lens bends nothing, so that a few products say what OpenCV's calls would."""
+        return self.distortion_model != "equidistant" and not self.distortion.any()
+
+    def _straight_rays(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        rays = np.ones((len(points), 3))
+        rays[:, :2] = (points - self.matrix[:2, 2]) / self.matrix.diagonal()[:2]
+        if not np.isfinite(rays).all():
+            rays[~np.isfinite(rays).all(axis=1)] = np.nan
+        return rays
+
+    def _straight_pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        depth = np.where(points[:, 2] > 0, points[:, 2], np.nan)[:, None]
+        return points[:, :2] / depth * self.matrix.diagonal()[:2] + self.matrix[:2, 2]
 
     def scaled_to(self, width: int, height: int) -> CameraModel:
         """The same camera for images of another size with the same aspect ratio (within 1 %).

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from ood_perception.camera import CameraError, CameraModel, Mounting
 from ood_perception.camera_watch import CameraWatch
 from ood_perception.confirmation import check_confirmable
-from ood_perception.depth_placement import DepthView
+from ood_perception.depth_placement import DepthAt, DepthError, DepthView
 from ood_perception.detection import Component, Detection
 from ood_perception.ego_mask import EgoMask
 from ood_perception.ego_motion import EgoPose
 from ood_perception.ground_plane import GroundPlaneSettings, Placement
-from ood_perception.image_geometry import ImageGeometry, calibrated, grid_cell_px
+from ood_perception.image_geometry import ImageGeometries, ImageGeometry, grid_cell_px
 from ood_perception.image_health import HealthSettings
 from ood_perception.known_obstacles import KnownObstacles
 from ood_perception.known_regions import KnownObstacleSettings
@@ -85,7 +85,8 @@ class CameraPipeline:
     ) -> None:
         self.detector = detector
         self.settings = settings or PipelineSettings()
-        self._ego_mask = ego_mask
+        contact = detector.bundle.manifest.contact
+        self._geometries = ImageGeometries(self.settings.ground_plane, contact, ego_mask)
         check_confirmable(self.settings.tracking, detector.bundle.manifest.meta_classifier)
         self._follower = ObstacleFollower(self.settings.tracking)
         self._known = KnownObstacles(
@@ -112,14 +113,15 @@ class CameraPipeline:
         mounting: Mounting | None,
         *,
         pose: EgoPose | None = None,
-        depth: DepthView | None = None,
+        depth: DepthAt | None = None,
     ) -> Scene:
         """Sees, places, tracks and judges one frame.
 
         image: (H, W, 3) uint8 BGR. stamp_ns: the image's stamp, nanoseconds; when it jumps back,
         earlier frames are forgotten and a note says so. camera, mounting: None when not known;
         obstacles are then reported without a place. pose: of the vehicle at the stamp, in any world
-        that stands still, where odometry tells it. depth: distances measured in the camera's view.
+        that stands still, where odometry tells it. depth: gives the distances measured in the
+        camera's view; where it raises DepthError a note says so, and the plane is used.
 
         Raises ImageError for an image that is none, and BlindCameraError, which is one, when the
         camera cannot see (dark, blinded, fogged, blurred, covered, frozen, or a scene that the
@@ -149,7 +151,7 @@ class CameraPipeline:
         mounting: Mounting | None,
         *,
         pose: EgoPose | None = None,
-        depth: DepthView | None = None,
+        depth: DepthAt | None = None,
     ) -> Scene:
         """The second half of `process`: what the detector saw in an accepted image, placed,
         tracked and judged. Images are completed in the order in which they were accepted.
@@ -164,7 +166,7 @@ class CameraPipeline:
             )
         with _timed(seconds, "place"):
             camera = self._fit_camera(camera, image, notes)
-            geometry = self._geometry(detection, camera, mounting, depth)
+            geometry = self._geometry(detection, camera, mounting, depth, notes)
             sights = [self._sight(detection, component, geometry) for component in detection.kept]
         with _timed(seconds, "track"):
             seen, held = self._follower.update(
@@ -223,18 +225,24 @@ class CameraPipeline:
         detection: Detection,
         camera: CameraModel | None,
         mounting: Mounting | None,
-        depth: DepthView | None,
+        depth: DepthAt | None,
+        notes: list[str],
     ) -> ImageGeometry | None:
         if camera is None or mounting is None:
             return None
-        cell_px, contact = grid_cell_px(detection), self.detector.bundle.manifest.contact
-        settings = calibrated(self.settings.ground_plane, contact, cell_px)
-        return ImageGeometry(camera, mounting, cell_px, settings, self._ego_mask, depth)
+        measured: DepthView | None = None
+        if depth is not None:
+            try:
+                measured = depth(camera, mounting)
+            except DepthError as error:
+                notes.append(str(error))
+        return self._geometries.of(camera, mounting, grid_cell_px(detection), measured)
 
     def _weak_sights(self, detection: Detection, geometry: ImageGeometry | None) -> list[Sight]:
         likeliest = sorted(detection.rejected, key=lambda c: -c.obstacle_probability)
         return [
-            self._sight(detection, component, geometry)
+            # They support what is known already: only where they are is asked of them.
+            Sight(component, None if geometry is None else geometry.place(component), False)
             for component in likeliest[:_MOST_WEAK_SIGHTS]
         ]
 

@@ -6,6 +6,7 @@ aspect) or as points of another sensor in the camera's optical frame.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from ood_perception.camera import CameraModel, Mounting
 from ood_perception.detection import Component
 from ood_perception.errors import OodError
 from ood_perception.ground_plane import GroundPlaneSettings, Placement, RangeSource
-from ood_perception.ground_projection import unit_xy
+from ood_perception.ground_projection import left_of, unit_xy
 
 
 class DepthError(OodError):
@@ -52,6 +53,10 @@ class DepthView:
     pixels: NDArray[np.float64]
     stamp_ns: int
     settings: DepthSettings = DepthSettings()
+
+
+DepthAt = Callable[[CameraModel, Mounting], DepthView]
+"""Gives the view of one image, whose camera and mounting it is told; may raise DepthError."""
 
 
 def view_of_points(
@@ -137,7 +142,7 @@ def place_by_depth(
     # What is much farther is seen past the obstacle's edge.
     front = points[np.abs(distances - near) <= max(0.5, 0.05 * near)]
     sight = unit_xy(front[:, :2].mean(axis=0) - base)
-    left_normal = np.array([-sight[1], sight[0]])
+    left_normal = left_of(sight)
     lateral = (front[:, :2] - base) @ left_normal
     left, right = (
         base + near * sight + end * left_normal for end in (lateral.max(), lateral.min())

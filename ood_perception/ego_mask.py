@@ -66,15 +66,13 @@ class EgoMask:
         ]
         if not part.size:
             return False
-        if contour is None or len(contour) == 0:
-            return bool(part.mean() >= _COVERED_SHARE)
         inside = np.zeros(part.shape, np.uint8)
-        corners = np.asarray(contour).reshape(-1, 2) - (x, y)
-        cv2.fillPoly(inside, [corners.astype(np.int32)], (1,))
-        counted = np.count_nonzero(inside)
-        if not counted:
-            return bool(part.mean() >= _COVERED_SHARE)
-        return bool(np.count_nonzero(inside & part) >= _COVERED_SHARE * counted)
+        if contour is not None and len(contour):
+            corners = np.asarray(contour, np.int32).reshape(-1, 2) - np.array((x, y), np.int32)
+            cv2.fillPoly(inside, [corners], (1,))
+        # Without a pixel of an outline there is the box alone to judge by.
+        counted = part[inside > 0] if inside.any() else part
+        return bool(counted.mean() >= _COVERED_SHARE)
 
     def _bring_to(self, width: int, height: int) -> None:
         if self._sized.shape != (height, width):

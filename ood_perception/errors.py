@@ -31,3 +31,8 @@ class BackendError(OodError):
 
 class BagError(OodError):
     """A bag or video that cannot be read or written."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ood_perception.camera import CameraModel, Mounting
 from ood_perception.detection import Component
-from ood_perception.ground_projection import ground_points, ground_spread, unit_xy
+from ood_perception.ground_projection import ground_points, ground_spread, left_of, unit_xy
 
 # Component.lower_edge counts from the image's corner, where the top left pixel covers
 # [0, 1) x [0, 1); camera models count from that pixel's centre.
@@ -122,10 +122,6 @@ def place(
     if found is None:
         return None
     contact = found.point
-    foot = ground_points(contact[None], camera, mounting)[0]
-    distance = float(np.hypot(*foot))
-    if not distance <= settings.max_range_m:
-        return None
     blur_cells = max(found.softness_cells - settings.contact_sharp_cells, 0.0)
     pixel_stddev_px = hypot(
         settings.contact_stddev_px,
@@ -135,6 +131,9 @@ def place(
     )
     spread = ground_spread(contact, pixel_stddev_px, camera, mounting)
     if spread is None:
+        return None
+    foot, distance = spread.point, hypot(*spread.point)
+    if not distance <= settings.max_range_m:
         return None
     left, right = _near_edge(component, contact, foot, camera, mounting, settings.max_range_m)
     away = unit_xy(foot - mounting.translation[:2])
@@ -178,12 +177,13 @@ def is_above_horizon(
 ) -> bool:
     """Whether a component's foot is higher above the horizon than any road of
     ``GroundPlaneSettings.horizon_margin_deg`` can carry it: a sign, a bridge, a treetop."""
-    found = contact_point(component, camera, mounting, settings)
+    limit_deg = settings.horizon_margin_deg
+    found = None if limit_deg >= 90 else contact_point(component, camera, mounting, settings)
     if found is None:
         return False
     ray = mounting.rotation @ camera.rays(found.point[None])[0]
     rise_rad = np.arctan2(ray[2], np.hypot(ray[0], ray[1]))
-    return bool(rise_rad > radians(settings.horizon_margin_deg))
+    return bool(rise_rad > radians(limit_deg))
 
 
 class Contact(NamedTuple):
@@ -224,8 +224,13 @@ def contact_point(
     reached = np.partition(depression, count - rank)[count - rank]
     half_pixel_rad = 0.5 / camera.matrix[1, 1]
     chosen = np.abs(depression - reached) <= half_pixel_rad
-    point = np.median(candidates[chosen], axis=0)
-    return Contact(np.asarray(point), float(np.median(softness[chosen])))
+    return Contact(_median(candidates[chosen]), float(_median(softness[chosen])))
+
+
+def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of (k, ...) along the first axis, k > 0; several times as fast as NumPy's for a few."""
+    ordered = np.sort(values, axis=0)
+    return np.asarray(ordered[(len(values) - 1) // 2] + ordered[len(values) // 2]) / 2
 
 
 def _cut_at_what_is_seen(
@@ -264,7 +269,7 @@ def _near_edge(
     directions = camera.rays(ends_px) @ mounting.rotation.T
     base = mounting.translation[:2]
     sight = unit_xy(foot - base)
-    left_normal = np.array([-sight[1], sight[0]])
+    left_normal = left_of(sight)
     # Meet the upright plane through the foot that faces the camera.
     with np.errstate(divide="ignore", invalid="ignore"):
         aside = directions[:, :2] @ left_normal

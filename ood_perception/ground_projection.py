@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import hypot, isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -35,12 +36,14 @@ def _meet_ground(rays: NDArray[np.float64], mounting: Mounting) -> NDArray[np.fl
 
 
 class GroundSpread(NamedTuple):
-    """Standard deviations of a ground point along and across its direction, metres.
+    """A ground point and its standard deviations along and across its direction, metres.
 
+    point: (2,) float64 in the ground frame.
     along_m, across_m: of everything. along_noise_m, across_noise_m: of the pixel alone, which
     changes from image to image, where height and mean pitch stay what they are.
     """
 
+    point: NDArray[np.float64]
     along_m: float
     across_m: float
     along_noise_m: float
@@ -50,7 +53,7 @@ class GroundSpread(NamedTuple):
 def ground_spread(
     point_px: NDArray[np.float64], pixel_stddev_px: float, camera: CameraModel, mounting: Mounting
 ) -> GroundSpread | None:
-    """How certain a pixel's ground point is.
+    """A pixel's ground point, and how certain it is.
 
     First order: central differences over the pixel's x and y and the camera's pitch; the height
     scales all distances from the camera. point_px: (2,) float64. None where the point is at the
@@ -71,10 +74,10 @@ def ground_spread(
     sigma = [pixel_stddev_px, pixel_stddev_px, mounting.pitch_stddev_rad, mounting.height_stddev_m]
     direction = unit_xy(points[4])
     along = derivatives @ direction * sigma
-    across = derivatives @ np.array([-direction[1], direction[0]]) * sigma
+    across = derivatives @ left_of(direction) * sigma
     parts = (along, across, along[:2], across[:2])
-    spread = GroundSpread(*(float(np.linalg.norm(part)) for part in parts))
-    return spread if np.isfinite(spread).all() else None
+    deviations = [hypot(*part.tolist()) for part in parts]
+    return GroundSpread(points[4], *deviations) if all(map(isfinite, deviations)) else None
 
 
 def _nod(ray: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
@@ -84,7 +87,12 @@ def _nod(ray: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
 
 def unit_xy(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     """The direction of a (2,) vector; forward (x) for a vector without length."""
-    length = np.linalg.norm(vector)
+    length = hypot(vector[0], vector[1])
     if not length > 0:
         return np.array([1.0, 0.0])
     return np.asarray(vector / length)
+
+
+def left_of(direction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A (2,) vector turned left by a right angle, as long as it was."""
+    return np.array([-direction[1], direction[0]])

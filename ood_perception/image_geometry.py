@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +98,30 @@ class ImageGeometry:
     @cached_property
     def _visible_ground(self) -> VisibleGround:
         return VisibleGround(self.camera, self.mounting, self._lowest_rows)
+
+
+class ImageGeometries:
+    """The geometry of each image of one camera; the last one again where nothing has changed.
+
+    contact: what the model's calibration says of components' lower edges.
+    """
+
+    def __init__(
+        self, settings: GroundPlaneSettings, contact: ContactSpec, ego_mask: EgoMask | None
+    ) -> None:
+        self._settings, self._contact, self._ego_mask = settings, contact, ego_mask
+        self._last: tuple[Any, ImageGeometry] | None = None
+
+    def of(
+        self, camera: CameraModel, mounting: Mounting, cell_px: float, depth: DepthView | None
+    ) -> ImageGeometry:
+        """The geometry of an image; for the arguments see ``ImageGeometry``."""
+        made_of = (camera, mounting, cell_px, depth)
+        if self._last is None or self._last[0] != made_of:
+            settings = calibrated(self._settings, self._contact, cell_px)
+            made = ImageGeometry(camera, mounting, cell_px, settings, self._ego_mask, depth)
+            self._last = made_of, made
+        return self._last[1]
 
 
 def grid_cell_px(detection: Detection) -> float:

@@ -37,7 +37,7 @@ class HealthSettings:
     max_anomalous_share: share of the road scene that the model may not know; None: as the model's
         manifest says.
     frozen_frames: so many identical images in a row are a frozen camera; 0 switches this off.
-    frozen_s: identical images over so many seconds are one too.
+    frozen_s: identical images over so many seconds are one too; 0: their number alone tells.
     """
 
     min_side_px: int = 16
@@ -103,9 +103,14 @@ class _Levels:
     """Of (h, w) uint8 grey levels the darkest and the brightest hundredth."""
 
     def __init__(self, grey: NDArray[np.uint8]) -> None:
-        counts = np.cumsum(cv2.calcHist([grey], [0], None, [256], [0, 256]))
-        dark, bright = np.searchsorted(counts, (0.01 * grey.size, 0.99 * grey.size))
+        self._counts = np.cumsum(cv2.calcHist([grey], [0], None, [256], [0, 256]))
+        dark, bright = np.searchsorted(self._counts, (0.01 * grey.size, 0.99 * grey.size))
         self.dark, self.bright = int(dark), int(bright)
+
+    def share_from(self, level: int) -> float:
+        """Share of the pixels that reach a level, 0..255."""
+        below = self._counts[level - 1] if level > 0 else 0
+        return 1.0 - float(below / self._counts[-1])
 
 
 def _light(grey: NDArray[np.uint8], levels: _Levels, settings: HealthSettings) -> list[str]:
@@ -114,10 +119,10 @@ def _light(grey: NDArray[np.uint8], levels: _Levels, settings: HealthSettings) -
     dark, bright = levels.dark, levels.bright
     if bright < settings.min_bright_level:
         reasons.append(f"too dark (brightest hundredth at {bright} of 255)")
-    saturated = float((grey >= settings.saturated_level).mean())
+    saturated = levels.share_from(settings.saturated_level)
     if saturated > settings.max_saturated_share:
         reasons.append(f"blinded ({saturated:.0%} of the pixels saturated)")
-    contrast = float(grey.std())
+    contrast = float(cv2.meanStdDev(grey)[1][0, 0])
     if contrast < settings.min_contrast:
         reasons.append(f"no contrast (standard deviation {contrast:.1f} grey levels)")
     elif bright - dark < settings.min_level_range and not reasons:
@@ -132,8 +137,7 @@ def _structure(view: NDArray[np.uint8], levels: _Levels, settings: HealthSetting
     light nor the scene changes that much, a lens out of focus does.
     """
     contrast = levels.bright - levels.dark
-    across = cv2.Sobel(view, cv2.CV_16S, 1, 0, ksize=3)
-    down = cv2.Sobel(view, cv2.CV_16S, 0, 1, ksize=3)
+    across, down = cv2.spatialGradient(view)
     steepest = _SHARPEST_SHARE * view.size
     slopes = np.bincount(np.maximum(np.abs(across), np.abs(down)).ravel())
     slope = (np.searchsorted(np.cumsum(slopes), view.size - steepest)) / _SOBEL_GAIN
@@ -142,6 +146,14 @@ def _structure(view: NDArray[np.uint8], levels: _Levels, settings: HealthSetting
     reasons = []
     if width_px > _LEAST_BLUR_PX and width > settings.max_edge_width_share:
         reasons.append(f"blurred (the sharpest edges are {width:.1%} of the image wide)")
+    flat_share = _flat_share(view, settings)
+    if flat_share > settings.max_flat_share:
+        reasons.append(f"covered ({flat_share:.0%} of the picture shows nothing)")
+    return reasons
+
+
+def _flat_share(view: NDArray[np.uint8], settings: HealthSettings) -> float:
+    """Share of the picture in which nothing is to be seen but one plain colour."""
     values = view.astype(np.float32)
     mean = np.asarray(cv2.resize(values, _TILES, interpolation=cv2.INTER_AREA))
     square = np.asarray(cv2.resize(values * values, _TILES, interpolation=cv2.INTER_AREA))
@@ -150,11 +162,11 @@ def _structure(view: NDArray[np.uint8], levels: _Levels, settings: HealthSetting
     lit = mean >= settings.min_bright_level
     # What has no noise at all was drawn by a simulation, not photographed.
     flat = lit & (variance < settings.min_contrast**2) & (variance > _NO_NOISE)
+    if not flat.any():
+        return 0.0
     # One thing covers a lens; a picture of plain colours shows several.
-    alike = flat & (np.abs(mean - np.median(mean[flat])) < _ALIKE_LEVELS) if flat.any() else flat
-    if float(alike.mean()) > settings.max_flat_share:
-        reasons.append(f"covered ({alike.mean():.0%} of the picture shows nothing)")
-    return reasons
+    alike = flat & (np.abs(mean - np.median(mean[flat])) < _ALIKE_LEVELS)
+    return float(alike.mean())
 
 
 def _small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -193,7 +205,7 @@ class FrozenDetector:
         """Takes the next image, (H, W, 3) uint8, and its stamp in nanoseconds; returns how often
         it came in a row (1 = new)."""
         sample, before = _sample(image, 320), self._sample
-        if image.shape != self._shape or before is None or not np.array_equal(sample, before):
+        if image.shape != self._shape or before is None or not _are_alike(sample, before):
             self._repeats, self._since_ns = 0, stamp_ns
         self._sample, self._shape, self._now_ns = sample, image.shape, stamp_ns
         self._repeats += 1
@@ -205,8 +217,8 @@ class FrozenDetector:
         all the same."""
         if self._frames == 0:
             return False
-        lasts = self._now_ns - self._since_ns >= self._span_ns and self._repeats >= _FEWEST_REPEATS
-        return lasts or self._repeats >= self._frames
+        lasts = 0 < self._span_ns <= self._now_ns - self._since_ns
+        return self._repeats >= self._frames or (lasts and self._repeats >= _FEWEST_REPEATS)
 
 
 def _sample(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -219,6 +231,12 @@ def _sample(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     step_y, step_x = (height // side) | 1, (width // side) | 1
     size = ceil(width / step_x), ceil(height / step_y)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _are_alike(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
+    """Whether two images of one size hold the same pixels; some of them nearly always tell."""
+    some = slice(None, None, 16)
+    return np.array_equal(first[some], second[some]) and np.array_equal(first, second)
 
 
 def _describe(image: object) -> str:

@@ -54,6 +54,19 @@ class NetworkSpec(FileSpec):
     grid_width: Pixels
     precision: Literal["fp32", "int8"] = "fp32"
 
+    @classmethod
+    def of_sizes(
+        cls, input_size: tuple[int, int], grid_size: tuple[int, int], file: str = "network.onnx"
+    ) -> NetworkSpec:
+        """Of these sizes, (height, width) each, with the other fields' defaults."""
+        return cls(
+            file=file,
+            input_height=input_size[0],
+            input_width=input_size[1],
+            grid_height=grid_size[0],
+            grid_width=grid_size[1],
+        )
+
 
 class ScoreSpec(_Strict):
     """The anomaly score in the graph, in [0, 1], and the threshold: anomalous is >= threshold."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ood_perception.detection import Component
 from ood_perception.ego_motion import EgoPose
 from ood_perception.ground_plane import Placement
+from ood_perception.ground_projection import left_of, unit_xy
 from ood_perception.scene import Obstacle
 from ood_perception.tracking import (
     Estimate,
@@ -42,6 +43,19 @@ Move = Callable[[Component, Placement, Placement], Component]
 """A component that was seen at the first place, as it would be seen at the second."""
 
 
+@dataclass(eq=False)
+class _Known:
+    """What is remembered of one obstacle.
+
+    last: as the last frame gave it. placed_ns, relevant_ns: stamp of the last frame that measured
+    its place, and of the last that found it relevant; -inf for none.
+    """
+
+    last: Obstacle | None = None
+    placed_ns: float = -inf
+    relevant_ns: float = -inf
+
+
 class ObstacleFollower:
     """The obstacles of one camera, frame after frame."""
 
@@ -53,9 +67,7 @@ class ObstacleFollower:
     def reset(self) -> None:
         """Forgets all earlier frames."""
         self._tracker.reset()
-        self._last: dict[int, Obstacle] = {}
-        self._relevant_ns: dict[int, int] = {}
-        self._placed_ns: dict[int, int] = {}
+        self._known: dict[int, _Known] = {}
 
     def update(
         self,
@@ -85,59 +97,53 @@ class ObstacleFollower:
             for sight, answer in zip(sights, answers, strict=True)
         ]
         held = [
-            self._held(entry, move) for entry in self._tracker.held if entry.track_id in self._last
+            _held(entry, known.last, move)
+            for entry in self._tracker.held
+            if (known := self._known.get(entry.track_id)) and known.last
         ]
+        for obstacle in (*obstacles, *held):
+            self._known[obstacle.track_id].last = obstacle
         alive = self._tracker.track_ids
-        self._last = {key: o for key, o in self._last.items() if key in alive}
-        self._last.update((o.track_id, o) for o in (*obstacles, *held))
-        self._relevant_ns = {key: at for key, at in self._relevant_ns.items() if key in alive}
-        self._placed_ns = {key: at for key, at in self._placed_ns.items() if key in alive}
+        self._known = {key: known for key, known in self._known.items() if key in alive}
         return tuple(obstacles), tuple(held)
 
     def _seen(self, sight: Sight, answer: Tracked, stamp_ns: int) -> Obstacle:
-        model = sight.placement or self._lately_placed(answer.track_id, stamp_ns)
-        if sight.placement is not None:
-            self._placed_ns[answer.track_id] = stamp_ns
+        known = self._known.setdefault(answer.track_id, _Known())
+        model = sight.placement
+        if model is not None:
+            known.placed_ns = stamp_ns
+        # What is seen and cannot be placed must not be carried on for long and out of the way.
+        elif known.last is not None and stamp_ns - known.placed_ns <= self._hold_ns:
+            model = known.last.placement
+        if sight.relevant:
+            known.relevant_ns = stamp_ns
         return Obstacle(
             sight.component,
             answer.track_id,
             smoothed(model, answer.estimate),
             answer.confirmed,
-            self._stays_relevant(answer.track_id, sight.relevant, stamp_ns),
+            # What mattered a moment ago still does: a label that flickers moves no obstacle.
+            stamp_ns - known.relevant_ns <= self._hold_ns,
             measured=sight.placement,
             velocity=None if answer.estimate is None else answer.estimate.velocity,
         )
 
-    def _held(self, entry: Held, move: Move | None) -> Obstacle:
-        before = self._last[entry.track_id]
-        placement, component = smoothed(before.placement, entry.estimate), before.component
-        if move is not None and before.placement is not None and placement is not None:
-            component = move(component, before.placement, placement)
-        return replace(
-            before,
-            component=component,
-            placement=placement,
-            measured=None,
-            velocity=None if entry.estimate is None else entry.estimate.velocity,
-            held=True,
-            unseen_s=entry.unseen_s,
-            hidden=entry.hidden,
-        )
 
-    def _lately_placed(self, track_id: int, stamp_ns: int) -> Placement | None:
-        """Its place in the last frame; None when none was measured for longer than ``hold_s``: what
-        is seen and cannot be placed must not be carried on and out of the way."""
-        before, since = self._last.get(track_id), self._placed_ns.get(track_id)
-        if before is None or since is None or stamp_ns - since > self._hold_ns:
-            return None
-        return before.placement
-
-    def _stays_relevant(self, track_id: int, now: bool, stamp_ns: int) -> bool:
-        """What mattered a moment ago still does: a label that flickers moves no obstacle."""
-        if now:
-            self._relevant_ns[track_id] = stamp_ns
-        since = self._relevant_ns.get(track_id)
-        return since is not None and stamp_ns - since <= self._hold_ns
+def _held(entry: Held, before: Obstacle, move: Move | None) -> Obstacle:
+    """An obstacle that is not seen, from how it was given before."""
+    placement, component = smoothed(before.placement, entry.estimate), before.component
+    if move is not None and before.placement is not None and placement is not None:
+        component = move(component, before.placement, placement)
+    return replace(
+        before,
+        component=component,
+        placement=placement,
+        measured=None,
+        velocity=None if entry.estimate is None else entry.estimate.velocity,
+        held=True,
+        unseen_s=entry.unseen_s,
+        hidden=entry.hidden,
+    )
 
 
 def smoothed(placement: Placement | None, estimate: Estimate | None) -> Placement | None:
@@ -149,18 +155,16 @@ def smoothed(placement: Placement | None, estimate: Estimate | None) -> Placemen
     if placement is None or estimate is None:
         return placement
     position = np.array([*estimate.position, 0.0])
-    distance = float(np.hypot(*estimate.position))
-    along = estimate.position / distance if distance > 0 else np.array([1.0, 0.0])
-    across = np.array([-along[1], along[0]])
+    along = unit_xy(estimate.position)
     return replace(
         placement,
         position=position,
-        distance_m=distance,
+        distance_m=float(np.hypot(*estimate.position)),
         distance_stddev_m=_stddev_m(
             placement.distance_stddev_m, placement.distance_noise_m, estimate, along
         ),
         lateral_stddev_m=_stddev_m(
-            placement.lateral_stddev_m, placement.lateral_noise_m, estimate, across
+            placement.lateral_stddev_m, placement.lateral_noise_m, estimate, left_of(along)
         ),
         footprint=placement.footprint + (position - placement.position)[:2],
     )

@@ -158,4 +158,5 @@ def _velocity_fields(velocity: NDArray[np.float64] | None) -> Fields:
 
 def _polygon(points: NDArray[Any]) -> Fields:
     """(k, 2) points (x, y) with z = 0."""
-    return {"points": [{"x": float(x), "y": float(y), "z": 0.0} for x, y in np.asarray(points)]}
+    pairs = np.asarray(points, dtype=np.float64).tolist()
+    return {"points": [{"x": x, "y": y, "z": 0.0} for x, y in pairs]}

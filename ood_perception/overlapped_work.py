@@ -12,6 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from ood_perception.errors import OodError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -23,7 +25,7 @@ def prepared_ahead(
 
     That function raises what `prepare` raised for this very item. At most `depth` items are taken
     and prepared beyond the one that is out; `items` itself is walked through by the caller's
-    thread, and what it raises comes after the items before it.
+    thread, and an OodError of it comes after the items before it.
     """
     executor = ThreadPoolExecutor(1, "prepared_ahead")
     waiting: deque[tuple[T, Future[R]]] = deque()
@@ -34,7 +36,7 @@ def prepared_ahead(
                 yield _oldest(waiting)
         while waiting:
             yield _oldest(waiting)
-    except Exception:
+    except OodError:
         while waiting:
             yield _oldest(waiting)
         raise

@@ -1,7 +1,9 @@
-"""How much memory this process holds, and the most that it held (Linux)."""
+"""How much memory this process holds, the most that it held (Linux), and how to hand some back."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import resource
 from pathlib import Path
 
@@ -36,3 +38,18 @@ def forget_peak() -> bool:
     except OSError:
         return False
     return True
+
+
+def hand_back_freed() -> None:
+    """Frees what only circles of garbage hold, and hands all that is free back to the system.
+
+    glibc keeps large blocks once such have been freed, and cuts them up for small ones: loading a
+    model again and again lets a process grow in steps, though no more of it is in use. Elsewhere
+    (musl, macOS) only the garbage is collected.
+    """
+    gc.collect()
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):
+        return
+    trim(ctypes.c_size_t(0))

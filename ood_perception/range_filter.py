@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ood_perception.ego_motion import EgoMotion, rotation
 
 _OUTLIER_DEVIATIONS = 2.0
+_IDENTITY = np.eye(4)
 
 
 @dataclass(frozen=True)
@@ -84,18 +85,22 @@ class RangeFilter:
             elif self._ego_velocity is not None:
                 # The vehicle's own braking is known: it must not be learned from the obstacle.
                 self.state[2:] += self._ego_velocity - ego_velocity
-        step = np.eye(4)
+        step = _IDENTITY.copy()
         step[0, 2] = step[1, 3] = step_s
         if motion is not None:
             turn = rotation(motion.turn_rad).T
-            step = np.kron(np.eye(2), turn) @ step
+            turns = np.zeros((4, 4))
+            turns[:2, :2] = turns[2:, 2:] = turn
+            step = turns @ step
             self._ego_velocity = turn @ ego_velocity
         else:
             self._ego_velocity = None
         self.state = step @ self.state
         self.covariance = step @ self.covariance @ step.T
         pull = np.array([step_s**2 / 2, step_s]) * self.settings.acceleration_m_s2
-        self.covariance += np.kron(np.outer(pull, pull), np.eye(2))
+        noise = pull[:, None] * pull
+        self.covariance[::2, ::2] += noise  # of x and vx
+        self.covariance[1::2, 1::2] += noise  # of y and vy
 
     def update(self, position: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
         """Takes a sight of it, (2,) metres and (2, 2) its covariance.

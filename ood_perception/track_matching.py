@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ood_perception.detection import Component, Region
 from ood_perception.ground_plane import Placement
+from ood_perception.ground_projection import left_of, unit_xy
 
 _CONTRADICTED = 0.3  # what an overlap in the image counts against the evidence of the ground
 _LEAST_DOUBT = 1e-3  # no classifier is surer than this of one image
@@ -61,9 +62,8 @@ def observation_of(
     if placement is None:
         return Observation(component.region, evidence=evidence)
     xy = placement.position[:2]
-    reach = float(np.hypot(*xy))
-    along = xy / reach if reach > 0 else np.array([1.0, 0.0])
-    axes = np.array([along, [-along[1], along[0]]])
+    along = unit_xy(xy)
+    axes = np.array([along, left_of(along)])
     noise = np.diag([placement.distance_noise_m**2, placement.lateral_noise_m**2])
     return Observation(component.region, xy, axes.T @ noise @ axes, placement.truncated, evidence)
 
@@ -109,9 +109,10 @@ def affinity(
         return np.zeros((len(before), len(now)))
     iou = _iou(_boxes(before, settings.padding_px), _boxes(now, settings.padding_px))
     overlap = np.where(iou >= settings.min_iou, iou, 0.0)
-    step_m = np.linalg.norm(_ground(before)[:, None] - _ground(now)[None], axis=2)
+    step = _ground(before)[:, None] - _ground(now)[None]
+    step_m = np.hypot(step[..., 0], step[..., 1])
     # NaN, where a place is missing, neither supports nor contradicts.
-    near = np.nan_to_num(1 - step_m / reach_m[:, None], nan=0.0).clip(0, 1)
+    near = np.fmin(np.fmax(1 - step_m / reach_m[:, None], 0.0), 1.0)
     return np.where(step_m > reach_m[:, None], _CONTRADICTED * overlap, overlap) + near
 
 
@@ -128,12 +129,19 @@ def _ground(observations: Sequence[Observation]) -> NDArray[np.float64]:
     return np.array([nowhere if o.ground_xy is None else o.ground_xy for o in observations])
 
 
+def _area(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(...) of (..., 2) widths and heights."""
+    return np.asarray(sizes[..., 0] * sizes[..., 1])
+
+
 def _iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, m) intersection over union of boxes (n, 4) and (m, 4)."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = np.prod((high - low).clip(min=0), axis=2)
-    area_first = np.prod(first[:, 2:] - first[:, :2], axis=1)
-    area_second = np.prod(second[:, 2:] - second[:, :2], axis=1)
+    common = _area(np.maximum(high - low, 0.0))
+    area_first, area_second = (
+        _area(first[:, 2:] - first[:, :2]),
+        _area(second[:, 2:] - second[:, :2]),
+    )
     union = area_first[:, None] + area_second[None] - common
     return np.asarray(common / np.maximum(union, 1e-9))

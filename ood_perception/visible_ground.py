@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ood_perception.camera import CameraModel, Mounting
-from ood_perception.ground_projection import ground_points
+from ood_perception.ground_projection import ground_points, left_of
 
 _COLUMNS = 17
 _MARGIN = 1.05
@@ -52,5 +52,5 @@ class VisibleGround:
     def _polar(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
         """Bearing to the left of the camera's direction, (-pi, pi], and distance of each point."""
         offset = points - self._foot
-        ahead, left = self._ahead, np.array([-self._ahead[1], self._ahead[0]])
-        return np.arctan2(offset @ left, offset @ ahead), np.linalg.norm(offset, axis=1)
+        bearings = np.arctan2(offset @ left_of(self._ahead), offset @ self._ahead)
+        return bearings, np.linalg.norm(offset, axis=1)

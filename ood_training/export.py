@@ -186,13 +186,7 @@ def _manifest(classes: tuple[str, ...], settings: ExportSettings) -> Manifest:
             for index, name in enumerate(classes)
         ),
         road_classes=tuple(classes.index(name) for name in settings.road_classes),
-        network=NetworkSpec(
-            file="network.onnx",
-            input_height=settings.input_size[0],
-            input_width=settings.input_size[1],
-            grid_height=settings.grid[0],
-            grid_width=settings.grid[1],
-        ),
+        network=NetworkSpec.of_sizes(settings.input_size, settings.grid),
         score=ScoreSpec(name="entropy", threshold=settings.threshold),
         provenance=Provenance(
             trained_on=settings.trained_on,

@@ -18,7 +18,7 @@ from onnx2pytorch import ConvertModel
 
 from ood_perception.backends.backend import TensorSpec
 from ood_perception.backends.tensor_check import check_tensors
-from ood_perception.errors import BackendError
+from ood_perception.errors import BackendError, first_line
 
 # What torch.nn.functional.interpolate computes as ONNX defines it; onnx2pytorch warns of each.
 _EXACT_RESIZES = {("linear", "half_pixel"), ("linear", "align_corners")}
@@ -42,11 +42,12 @@ class PyTorchBackend:
             model = onnx.load_model_from_string(graph)
             onnx.checker.check_model(model)
         except (DecodeError, onnx.checker.ValidationError) as error:
-            raise BackendError(f"PyTorch cannot load {graph_name}: {_first_line(error)}") from error
+            raise BackendError(f"PyTorch cannot load {graph_name}: {first_line(error)}") from error
         _refuse_inexact_resizes(model, graph_name)
         _refuse_computed_weights(model, graph_name)
-        self._inputs = tuple(_spec(value) for value in model.graph.input)
-        self._outputs = tuple(_spec(value) for value in model.graph.output)
+        self.device = f"pytorch {torch.__version__} CPU"
+        self.inputs = tuple(_spec(value) for value in model.graph.input)
+        self.outputs = tuple(_spec(value) for value in model.graph.output)
         try:
             with warnings.catch_warnings():
                 # it guesses operators and domains that it does not know, and warns of that
@@ -55,23 +56,8 @@ class PyTorchBackend:
                 self._module = ConvertModel(model).eval()
         except (NotImplementedError, RuntimeError, ValueError, Warning) as error:
             raise BackendError(
-                f"onnx2pytorch cannot convert {graph_name}: {_first_line(error)}"
+                f"onnx2pytorch cannot convert {graph_name}: {first_line(error)}"
             ) from error
-
-    @property
-    def device(self) -> str:
-        """PyTorch's version; it runs on the CPU."""
-        return f"pytorch {torch.__version__} CPU"
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """The graph's inputs, in its order."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """The graph's outputs, in its order."""
-        return self._outputs
 
     def run(self, tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once: every input by name to every output by name.
@@ -79,17 +65,17 @@ class PyTorchBackend:
         Raises:
             BackendError: these are not the graph's tensors, or PyTorch failed on them.
         """
-        check_tensors(self._name, self._inputs, tensors)
+        check_tensors(self._name, self.inputs, tensors)
         # copies, so that no output can be a view of what the caller goes on to write into
-        given = [torch.from_numpy(np.array(tensors[spec.name])) for spec in self._inputs]
+        given = [torch.from_numpy(np.array(tensors[spec.name])) for spec in self.inputs]
         try:
             with torch.inference_mode():
                 results = self._module(*given)
         except (RuntimeError, ValueError, IndexError) as error:
-            raise BackendError(f"{self._name} failed: {_first_line(error)}") from error
-        if len(self._outputs) == 1:
+            raise BackendError(f"{self._name} failed: {first_line(error)}") from error
+        if len(self.outputs) == 1:
             results = [results]
-        pairs = zip(self._outputs, results, strict=True)
+        pairs = zip(self.outputs, results, strict=True)
         return {spec.name: result.contiguous().numpy() for spec, result in pairs}
 
 
@@ -126,7 +112,3 @@ def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
     return TensorSpec(
         value.name, shape, np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ood_perception.errors import OodError
+from ood_perception.errors import OodError, first_line
 from ood_training.sampler import Batch, TrainingSampler, as_tensors
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ def _next(iterator: Iterator[Batch | OodError]) -> Batch | OodError | None:
         if "worker" not in str(error):
             raise
         return OodError(
-            f"a process that loads training samples ended: {str(error).splitlines()[0]}; with "
+            f"a process that loads training samples ended: {first_line(error)}; with "
             "little memory, lower loading.workers or loading.cache_mebibytes"
         )
 

@@ -40,15 +40,9 @@ class CheckpointScores:
         network, classes = load_trained_network(path)
         self.classes: tuple[str, ...] | None = classes
         self.model = f"{path.stem}-{sha256(path.read_bytes())[:12]}"
-        self._spec = NetworkSpec(
-            file="network.onnx",
-            input_height=height,
-            input_width=width,
-            grid_height=height // 2,
-            grid_width=width // 2,
-        )
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         grid = (height // 2, width // 2)
+        self._spec = NetworkSpec.of_sizes(input_size, grid)
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = DeployedNetwork(network, grid).eval().to(self._device)
 
     def score_frame(self, frame_id: str, image: NDArray[np.uint8] | None) -> ScoredFrame:

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_perception.errors import OodError
+from ood_perception.errors import OodError, first_line
 from ood_training.score_source import ScoredFrame
 
 _SUFFIX = ".npy"
@@ -42,7 +42,7 @@ class ScoreFolder:
         try:
             score = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError, BadZipFile) as error:
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             raise OodError(f"{path}: cannot be read as a score map: {reason}") from error
         if not isinstance(score, np.ndarray) or score.dtype.kind not in "fiu":
             kind = getattr(score, "dtype", type(score).__name__)

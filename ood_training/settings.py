@@ -8,7 +8,7 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ood_perception.errors import OodError
+from ood_perception.errors import OodError, first_line
 
 
 class Section(BaseModel):
@@ -31,7 +31,7 @@ def load_settings(path: Path, section: type[SectionType], what: str) -> SectionT
     try:
         return section.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
-        raise OodError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
+        raise OodError(f"{path}: not YAML: {first_line(error)}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

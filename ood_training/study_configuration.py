@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from ood_perception.errors import OodError
+from ood_perception.errors import OodError, first_line
 from ood_training.configuration import TrainingConfiguration
 from ood_training.settings import Section, load_settings
 
@@ -51,7 +51,7 @@ class StudyConfiguration(Section):
         try:
             base = yaml.safe_load(self.base.read_text("utf-8"))
         except yaml.YAMLError as error:
-            raise OodError(f"{self.base}: not YAML: {str(error).splitlines()[0]}") from error
+            raise OodError(f"{self.base}: not YAML: {first_line(error)}") from error
         content = merged(base, self.variants[variant])
         content |= {"name": f"{variant}-{seed}", "seed": seed, "output": self.folder(variant, seed)}
         try:

@@ -121,9 +121,7 @@ def color_manifest(with_meta: bool = True) -> Manifest:
         name="color",
         classes=tuple(ClassSpec(name=n, color=c) for n, c in zip(CLASSES, colors, strict=True)),
         road_classes=(0,),
-        network=NetworkSpec(
-            file="network.onnx", input_height=64, input_width=128, grid_height=32, grid_width=64
-        ),
+        network=NetworkSpec.of_sizes((64, 128), (32, 64)),
         score=ScoreSpec(threshold=0.7),
         meta_classifier=meta if with_meta else None,
         provenance=Provenance(trained_on="nothing: a formula", terms="Apache-2.0"),

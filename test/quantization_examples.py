@@ -41,13 +41,7 @@ def float_bundle(folder: Path) -> Bundle:
         name="scenes",
         classes=tuple(ClassSpec(name=name, color=(9, 9, 9)) for name in CLASSES),
         road_classes=(0,),
-        network=NetworkSpec(
-            file="network.onnx",
-            input_height=SIZE[0],
-            input_width=SIZE[1],
-            grid_height=GRID[0],
-            grid_width=GRID[1],
-        ),
+        network=NetworkSpec.of_sizes(SIZE, GRID),
         score=ScoreSpec(threshold=0.7),
         meta_classifier=MetaClassifierSpec(
             file="meta_classifier.onnx",

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from array import array
 from contextlib import contextmanager
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 
 import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from ood_detection.msg import ObstacleComponentArray
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
@@ -20,6 +19,7 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from ood_perception.ros.lifecycle_node import OodPerceptionNode
+from ood_perception.ros.node_thread import NodeThread
 
 TOPICS = {
     "obstacles": ObstacleComponentArray,
@@ -66,16 +66,7 @@ class Bench:
             c: self.client.create_publisher(CameraInfo, f"/ood_perception/{c}/camera_info", 1)
             for c in cameras
         }
-        self._ended = Event()
-        self._executors = []
-        self._threads = []
-        for node in (self.node, self.client):
-            executor = SingleThreadedExecutor(context=self.context)
-            executor.add_node(node)
-            thread = Thread(target=_spin, args=(executor, self._ended), daemon=True)
-            thread.start()
-            self._executors.append(executor)
-            self._threads.append(thread)
+        self._thread, self._client_thread = NodeThread(self.node), NodeThread(self.client)
         self.wait(self.node_status, "the node's first diagnostics")
 
     def create_publisher(self, camera, reliability=ReliabilityPolicy.RELIABLE):
@@ -104,7 +95,7 @@ class Bench:
             result.append(work())
             done.set()
 
-        self._executors[0].create_task(task)
+        self._thread.submit(task)
         assert done.wait(30), "the node's executor does not answer"
         return result[0]
 
@@ -187,12 +178,8 @@ class Bench:
 
     def close(self):
         self.in_executor(self.node.end)
-        # an executor that is shut down while its thread spins raises, or hangs until a time-out
-        self._ended.set()
-        for thread in self._threads:
-            thread.join(10)
-        for executor in self._executors:
-            executor.shutdown()
+        self._thread.stop()
+        self._client_thread.stop()
         self.client.destroy_node()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
@@ -230,14 +217,6 @@ def assert_balance(status):
     assert int(values["received"]) == sum(int(values[key]) for key in parts)
     reasons = ("overwritten", "too_old", "out_of_order", "failed", "stopped")
     assert int(values["dropped"]) == sum(int(values[f"dropped_{key}"]) for key in reasons)
-
-
-def _spin(executor, ended):
-    while not ended.is_set():
-        try:
-            executor.spin_once(timeout_sec=0.05)
-        except ExternalShutdownException:
-            return
 
 
 def camera_info(width=128, height=64, focal_px=100.0):

@@ -17,7 +17,7 @@ from ood_perception.backends.engine_cache import EngineCache
 from ood_perception.backends.engine_request import EngineRequest, onnx_sha256
 from ood_perception.detector import Detector
 from ood_perception.engine_compile import Target, compile_bundle
-from ood_perception.errors import BackendError
+from ood_perception.errors import BackendError, first_line
 
 
 def batched_graph() -> bytes:
@@ -224,3 +224,15 @@ def test_onnxruntime_keeps_an_epsilon_that_float32_does_not_know():
     onnx.checker.check_model(model)
     backend = create_backend("onnxruntime", model.SerializeToString(), "division.onnx")
     assert backend.run({"x": np.array([0.0, 2.0])})["y"].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("\n  no such node\nat 0x7f"), "no such node"),
+        (ValueError("one"), "one"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_an_error_of_a_library_becomes_one_line(error, line):
+    assert first_line(error) == line

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "benchmarks"))
 
 from network_cut import bare_network, resized  # noqa: E402
-from outcome import claim, write_outcome, write_skipped  # noqa: E402
+from outcome import claim, is_left_out, write_outcome  # noqa: E402
 from performance_page import Report, missing, performance_page, unmet  # noqa: E402
 from run_all import commands, run  # noqa: E402
 from worker import Worker  # noqa: E402
@@ -35,7 +35,8 @@ def test_the_page_names_what_failed_was_skipped_and_was_missed(tmp_path: Path) -
     write_outcome(
         tmp_path / "a.json", {}, [claim("x | y", 1.5, at_most=1.25), claim("z", 7.0)], threads=2
     )
-    write_skipped(tmp_path / "b.json", "no PyTorch")
+    assert is_left_out("b", tmp_path / "b.json", {"no_such_module": "no PyTorch"})
+    assert not is_left_out("c", tmp_path / "c.json", {"numpy": "no NumPy"})
     reports = [
         Report("bench_a", "python a", json.loads((tmp_path / "a.json").read_text())),
         Report("bench_b", "python b", json.loads((tmp_path / "b.json").read_text())),

@@ -18,9 +18,8 @@ from obstacle_examples import (
 
 from ood_perception.camera import CameraModel
 from ood_perception.camera_pipeline import CameraPipeline, PipelineSettings
-from ood_perception.depth_placement import view_of_points
 from ood_perception.errors import BackendError, BlindCameraError, ImageError
-from ood_perception.ground_plane import GroundPlaneSettings, RangeSource
+from ood_perception.ground_plane import GroundPlaneSettings
 from ood_perception.image_geometry import grid_cell_px
 from ood_perception.image_health import HealthSettings
 from ood_perception.scene import Status
@@ -242,14 +241,6 @@ def test_a_rejected_component_keeps_a_confirmed_obstacle_and_starts_none():
     detector.seen = detection([board(kept=False)])
     scenes = run(pipeline, 12, camera(), mounting(), start=6)
     assert all(scene.obstacles[0].held for scene in scenes)
-
-
-def test_measured_distances_are_used_before_the_plane():
-    wall = np.array([[x, 0.8, 9.0] for x in np.linspace(-0.2, 0.2, 9)])
-    view = view_of_points(wall, camera(), 0)
-    pipeline = CameraPipeline(FakeDetector(board(9.2)))
-    scene = pipeline.process(street_image(), 0, camera(), mounting(), depth=view)
-    assert scene.obstacles[0].placement.source is RangeSource.DEPTH
 
 
 def test_what_stands_above_every_road_is_reported_but_not_relevant():

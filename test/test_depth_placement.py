@@ -1,9 +1,22 @@
 """Measured distances place an obstacle where it stands, also where the road is not flat."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from obstacle_examples import HEIGHT, LENSES, WIDTH, camera, mounting, upright_component
+from obstacle_examples import (
+    HEIGHT,
+    LENSES,
+    UNCALIBRATED_BUNDLE,
+    WIDTH,
+    camera,
+    detection,
+    mounting,
+    street_image,
+    upright_component,
+)
 
+from ood_perception.camera_pipeline import CameraPipeline
 from ood_perception.depth_placement import (
     DepthError,
     place_by_depth,
@@ -129,3 +142,25 @@ def test_what_cannot_be_a_view_of_the_camera_is_refused_in_one_line():
         with pytest.raises(DepthError, match=words) as caught:
             make()
         assert "\n" not in str(caught.value)
+
+
+def seen_with(depth):
+    """The scene of a board at 9.2 m, by a pipeline that is given measured distances."""
+    board = upright_component(9.2, 0.0, 0.6, 0.5, camera(), mounting())
+    detector = SimpleNamespace(bundle=UNCALIBRATED_BUNDLE, detect=lambda image: detection([board]))
+    return CameraPipeline(detector).process(street_image(), 0, camera(), mounting(), depth=depth)
+
+
+def test_measured_distances_are_used_before_the_plane():
+    wall = np.array([[x, 0.8, 9.0] for x in np.linspace(-0.2, 0.2, 9)])
+    scene = seen_with(lambda lens, mounted: view_of_points(wall, lens, 0))
+    assert scene.obstacles[0].placement.source is RangeSource.DEPTH
+
+
+def test_without_measured_distances_the_plane_places_and_a_note_says_so():
+    def none_near(lens, mounted):
+        raise DepthError("nothing was measured")
+
+    scene = seen_with(none_near)
+    assert scene.obstacles[0].placement.source is RangeSource.GROUND_PLANE
+    assert scene.notes == ("nothing was measured",)

@@ -19,9 +19,7 @@ from ood_perception.errors import BackendError, BundleError, ImageError
 from ood_perception.grid_logits import GridLogits
 from ood_perception.letterbox import Letterbox
 
-NETWORK = NetworkSpec(
-    file="n.onnx", input_height=64, input_width=128, grid_height=32, grid_width=64
-)
+NETWORK = NetworkSpec.of_sizes((64, 128), (32, 64))
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from ood_perception.ros.diagnostics import OK, WARN, active_health
 
 class Processor:
     device = "onnxruntime 1.20 CPUExecutionProvider"
+    inputs = outputs = ()
 
 
 def test_a_backend_that_stands_in_is_a_warning_that_names_both_and_the_reason():

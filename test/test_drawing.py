@@ -144,9 +144,7 @@ def test_any_image_size_can_be_drawn_on(size):
 
 def test_a_padded_grid_is_drawn_where_it_lies():
     """The lower half of this network's input is padding: the grid shows the image's upper rows."""
-    network = NetworkSpec(
-        file="network.onnx", input_height=720, input_width=640, grid_height=180, grid_width=160
-    )
+    network = NetworkSpec.of_sizes((720, 640), (180, 160))
     letterbox = Letterbox.fit(network, HEIGHT, WIDTH)
     labels = np.zeros((letterbox.valid_rows, letterbox.valid_columns), np.uint8)
     labels[labels.shape[0] // 2 :] = 1

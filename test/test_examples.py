@@ -6,7 +6,6 @@ import random
 import sys
 import time
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -16,11 +15,11 @@ pytestmark = [pytest.mark.ros, pytest.mark.timeout(120)]
 rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.time import Time  # noqa: E402
 from std_msgs.msg import Bool  # noqa: E402
 
+from ood_perception.ros.node_thread import NodeThread  # noqa: E402
 from ood_perception.ros.obstacle_messages import point_cloud  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
@@ -47,17 +46,8 @@ class Road:
             self.listen(f"/{node.get_name()}/stop", Bool)
         self.listen("/diagnostics", DiagnosticArray)
         self.clouds = self.client.create_publisher(type(point_cloud_of(0)), TOPIC, 10)
-        self.executor = SingleThreadedExecutor(context=self.context)
-        for node in (*nodes, self.client):
-            self.executor.add_node(node)
-        Thread(target=self._spin, daemon=True).start()
+        self.thread = NodeThread(*nodes, self.client)
         self.wait(lambda: self.clouds.get_subscription_count() == len(nodes), "subscriptions")
-
-    def _spin(self):
-        try:
-            self.executor.spin()
-        except ExternalShutdownException:
-            return
 
     def listen(self, topic, kind):
         self.client.create_subscription(kind, topic, lambda m: self.heard.update({topic: m}), 10)
@@ -80,7 +70,7 @@ class Road:
             time.sleep(0.01)
 
     def close(self):
-        self.executor.shutdown()
+        self.thread.stop()
         rclpy.shutdown(context=self.context)
 
 

@@ -48,9 +48,7 @@ def _checkpoint(path: Path) -> Path:
 
 def test_pictures_are_fitted_as_the_vehicle_fits_them(tmp_path: Path) -> None:
     folder = _pictures(tmp_path / "pictures")
-    spec = NetworkSpec(
-        file="network.onnx", input_height=32, input_width=48, grid_height=16, grid_width=24
-    )
+    spec = NetworkSpec.of_sizes((32, 48), (16, 24))
     images = list(real_images(folder, spec))
     assert [(image.shape, image.dtype) for image in images] == [((1, 32, 48, 3), np.uint8)] * 3
     assert np.array_equal(images[2][0], cv2.imread(str(folder / "2.png")))

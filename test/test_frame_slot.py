@@ -14,7 +14,8 @@ import pytest
 
 pytest.importorskip("diagnostic_msgs", reason="the ROS message packages are not installed")
 
-from ood_perception.ros.batching import SharedDetector
+from ood_perception.errors import BackendError
+from ood_perception.ros.batching import SharedDetector, detect_batch
 from ood_perception.ros.frame_counts import FrameAccount, Outcome
 from ood_perception.ros.frame_slot import FrameSlots
 from ood_perception.ros.frame_timings import FrameTiming, FrameTimings
@@ -184,6 +185,33 @@ def test_one_call_sees_the_images_of_several_cameras_and_a_fault_costs_its_own_i
     assert worker.stop()
     seen = [image for call in detector.calls[4:] for image in call]
     assert seen == [b"4", b"5"], "what cannot be used takes no place"
+
+
+@pytest.mark.parametrize("answers", [0, 1, 3])
+def test_a_call_with_another_number_of_answers_than_images_is_told_and_loses_none(answers):
+    class Miscounting(Echo):
+        def detect(self, image):
+            return image
+
+        def detect_batch(self, images):
+            self.calls.append(list(images))
+            return (*images, b"one more")[:answers]
+
+    told = []
+    shared = SharedDetector(Miscounting(), 2, told.append)
+    assert [answer.detection for answer in shared.answer([b"1", b"2"])] == [b"1", b"2"]
+    assert told == [
+        f"2 images in one call, but not alone: the detector gave {answers} answers to 2 images"
+    ]
+    with pytest.raises(BackendError, match="answers to 2 images"):
+        detect_batch(Miscounting(), [b"1", b"2"])
+
+
+def test_what_fails_alone_too_is_told_of_its_image_and_not_twice():
+    told = []
+    answers = SharedDetector(Echo(), 2, told.append).answer([b"1", b"fault"])
+    assert [answer.fault is None for answer in answers] == [True, False]
+    assert told == []
 
 
 @pytest.mark.parametrize("most", [1, 2])

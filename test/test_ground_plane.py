@@ -16,13 +16,25 @@ from obstacle_examples import (
 )
 
 from ood_perception.ground_plane import GroundPlaneSettings, is_beyond_range, place
-from ood_perception.ground_projection import ground_points
+from ood_perception.ground_projection import ground_points, left_of, unit_xy
 
 POSES = [
     {},
     {"roll_rad": 0.03, "yaw_rad": -0.1},
     {"height_m": 2.1, "x_m": 1.7, "y_m": -0.4, "pitch_rad": 0.12},
 ]
+
+
+@pytest.mark.parametrize("angle_rad", [0.0, 1.0, 3.0, -2.0])
+def test_left_is_a_quarter_turn_on_from_the_direction_of_a_vector(angle_rad):
+    across = [np.cos(angle_rad + np.pi / 2), np.sin(angle_rad + np.pi / 2)]
+    vector = 3.0 * np.array([np.cos(angle_rad), np.sin(angle_rad)])
+    assert left_of(vector) == pytest.approx(3.0 * np.array(across))
+    assert left_of(unit_xy(vector)) == pytest.approx(np.array(across))
+
+
+def test_what_has_no_length_points_forward():
+    assert list(unit_xy(np.zeros(2))) == [1.0, 0.0]
 
 
 @pytest.mark.parametrize("pose", POSES)
@@ -76,7 +88,7 @@ def test_standard_deviations_agree_with_monte_carlo(position, pose):
     )
     direction = np.array(position) / np.hypot(*position)
     along = points @ direction
-    across = points @ np.array([-direction[1], direction[0]])
+    across = points @ left_of(direction)
     assert spot.distance_stddev_m == pytest.approx(along.std(), rel=0.1)
     assert spot.lateral_stddev_m == pytest.approx(across.std(), rel=0.1)
 

@@ -27,13 +27,7 @@ def frames():
 def placements(frame, grid_step):
     """(truth, placement) of every object of a frame whose foot is seen."""
     height, width = frame.image.shape[:2]
-    network = NetworkSpec(
-        file="network.onnx",
-        input_height=height,
-        input_width=width,
-        grid_height=height // grid_step,
-        grid_width=width // grid_step,
-    )
+    network = NetworkSpec.of_sizes((height, width), (height // grid_step, width // grid_step))
     letterbox = Letterbox.fit(network, height, width)
     rows = np.floor(letterbox.image_y(np.arange(height // grid_step) + 0.5)).astype(int)
     columns = np.floor(letterbox.image_x(np.arange(width // grid_step) + 0.5)).astype(int)

@@ -101,16 +101,26 @@ def test_sensor_noise_is_not_frozen():
         assert frozen.update(noisy) == 1
 
 
+def frozen_when_still(frozen, images, period_ns):
+    """What it says after each of so many images that are all the same."""
+    said = []
+    for k in range(images):
+        frozen.update(street_image(), k * period_ns)
+        said.append(frozen.is_frozen)
+    return said
+
+
 def test_identical_images_over_a_second_are_frozen_however_few_they_are():
     """At 3 Hz twenty images would take seven seconds."""
     frozen = FrozenDetector(HealthSettings(frozen_frames=20, frozen_s=1.0))
-    answers = []
-    for k in range(6):
-        frozen.update(street_image(), k * 333_000_000)
-        answers.append(frozen.is_frozen)
-    assert answers == [False] * 4 + [True] * 2
+    assert frozen_when_still(frozen, 6, 333_000_000) == [False] * 4 + [True] * 2
     frozen.update(street_image(1), 2_000_000_000)
     assert not frozen.is_frozen
+
+
+def test_zero_seconds_leave_it_to_the_number_of_images():
+    frozen = FrozenDetector(HealthSettings(frozen_frames=6, frozen_s=0.0))
+    assert frozen_when_still(frozen, 6, 10_000_000_000) == [False] * 5 + [True]
 
 
 def test_an_image_sent_twice_is_not_frozen_even_after_a_pause():

@@ -9,7 +9,6 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.timeout(120)]
 
 rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup-runtime`")
 
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from rosbags.interfaces import (  # noqa: E402  # noqa: E402
@@ -36,8 +35,10 @@ from std_msgs.msg import Header  # noqa: E402
 
 from ood_perception.bags import Intrinsics, make_bag  # noqa: E402
 from ood_perception.errors import BagError, OodError  # noqa: E402
+from ood_perception.message_stamp import stamp_ns_of  # noqa: E402
 from ood_perception.message_types import make_message, message_typestore  # noqa: E402
 from ood_perception.ros.bag_player import BagPlayer, PlayerSettings  # noqa: E402
+from ood_perception.ros.node_thread import NodeThread  # noqa: E402
 
 START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 50_000_000
@@ -68,15 +69,7 @@ class Listener:
         node = Node("listener", context=context)
         for topic, kind in topics.values():
             node.create_subscription(kind, topic, self.messages[topic].append, 100)
-        self._executor = SingleThreadedExecutor(context=context)
-        self._executor.add_node(node)
-        Thread(target=self._spin, daemon=True).start()
-
-    def _spin(self):
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        self._thread = NodeThread(node)
 
     def wait(self, topic, count, timeout_s=5.0):
         end = time.monotonic() + timeout_s
@@ -88,10 +81,6 @@ class Listener:
 def ood(*arguments):
     command = [sys.executable, "-m", "ood_perception.cli", "replay", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ)
-
-
-def stamp_ns(message):
-    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -106,7 +95,7 @@ def test_live_gives_the_node_its_topics_and_the_bags_time(context, tmp_path, com
     assert "the node needs use_sim_time" in done.stderr
     assert json.loads(done.stdout)["published"][image] == 2 * COUNT
     wanted = [START_NS + i * PERIOD_NS for i in range(COUNT)] * 2
-    assert [stamp_ns(message) for message in heard.wait(image, 2 * COUNT)] == wanted
+    assert [stamp_ns_of(message) for message in heard.wait(image, 2 * COUNT)] == wanted
     assert len(heard.wait(info, 2 * COUNT)) == 2 * COUNT
     times = [m.clock.sec * 10**9 + m.clock.nanosec for m in heard.messages["/clock"]]
     assert min(times) >= START_NS - PERIOD_NS

@@ -62,13 +62,7 @@ def folder(tmp_path: Path) -> Path:
         name="red",
         classes=(ClassSpec(name="road", color=(0, 0, 0)), ClassSpec(name="tree", color=(0, 9, 0))),
         road_classes=(0,),
-        network=NetworkSpec(
-            file="network.onnx",
-            input_height=SIZE[0],
-            input_width=SIZE[1],
-            grid_height=GRID[0],
-            grid_width=GRID[1],
-        ),
+        network=NetworkSpec.of_sizes(SIZE, GRID),
         score=ScoreSpec(threshold=0.5),
         provenance=Provenance(trained_on="nothing: a formula", terms="Apache-2.0"),
     )

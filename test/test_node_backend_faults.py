@@ -41,7 +41,7 @@ def test_a_backend_that_fails_for_ever_is_silent_counted_and_escalated(make_benc
         if broken:
             raise fault
 
-    bench = make_bench(fail, **PLACED).activate()
+    bench = make_bench(fail, image_timeout_s=60.0, **PLACED).activate()
     bench.send_info()
     broken.append(True)
     for number in range(12):

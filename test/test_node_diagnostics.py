@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import current_thread
+from threading import Event, Thread, current_thread
 
 import pytest
 from color_bundle import color_image
@@ -13,7 +13,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("ood_detection", reason="the messages of ood_detection are not built")
 
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
-from ros_fixtures import PLACED, assert_balance, benches_with  # noqa: E402
+from ros_fixtures import PLACED, assert_balance, benches, benches_with  # noqa: E402
 
 OK, WARN, ERROR = b"\x00", b"\x01", b"\x02"
 
@@ -64,20 +64,25 @@ def test_diagnostics_that_cannot_be_published_fail_no_image(make_bench, monkeypa
     assert_balance(bench.camera_status())
 
 
-def test_an_activation_that_succeeds_takes_the_fault_of_an_earlier_one_back(
-    make_bench, monkeypatch
-):
-    bench = make_bench()
-    bench.in_executor(bench.node.trigger_configure)
+def fail_to_activate(bench, monkeypatch, name):
+    """An activation in which what has this name raises; the node says why it failed."""
 
     def fail(*_):
         raise RuntimeError("no subscription today")
 
     with monkeypatch.context() as broken:
-        broken.setattr("ood_perception.ros.camera_session.CameraInput", fail)
+        broken.setattr(name, fail)
         refused = bench.in_executor(bench.node.trigger_activate)
     assert refused == TransitionCallbackReturn.FAILURE
     bench.wait(lambda: "no subscription today" in bench.node_status().message, "the reason")
+
+
+def test_an_activation_that_succeeds_takes_the_fault_of_an_earlier_one_back(
+    make_bench, monkeypatch
+):
+    bench = make_bench()
+    bench.in_executor(bench.node.trigger_configure)
+    fail_to_activate(bench, monkeypatch, "ood_perception.ros.camera_session.CameraInput")
     assert bench.node_status().level == ERROR
     assert bench.in_executor(bench.node.trigger_activate) == TransitionCallbackReturn.SUCCESS
     bench.wait(lambda: bench.node_status().level == OK, "no fault any more", 2.0)
@@ -92,3 +97,39 @@ def test_odometry_that_is_asked_for_and_does_not_come_is_a_warning(make_bench):
     bench.wait(lambda: "~/odometry" in bench.camera_status().message, "the warning")
     assert bench.camera_status().level == WARN
     bench.wait(lambda: bench.messages("camera/obstacle_points"), "points, all the same")
+
+
+def test_a_model_that_loads_for_long_is_said_all_the_while(color_detector):
+    go_on = Event()
+
+    def load(*_):
+        assert go_on.wait(10)
+        return color_detector
+
+    with benches() as make:
+        bench = make(load)
+        configuring = Thread(target=bench.in_executor, args=(bench.node.trigger_configure,))
+        configuring.start()
+        try:
+            bench.wait(
+                lambda: sum("loaded" in s.message for s in bench.statuses("ood_perception")) > 3,
+                "diagnostics while the model loads",
+                3.0,
+            )
+            assert bench.node_status().level == WARN
+            assert bench.node_status().values[0].value == "configuring"
+        finally:
+            go_on.set()
+            configuring.join()
+        bench.wait(lambda: bench.node_status().values[0].value == "inactive", "the end of it")
+
+
+def test_an_activation_that_fails_half_way_leaves_no_subscription(make_bench, monkeypatch):
+    bench = make_bench(cameras=("front", "rear"), odometry="twist")
+    bench.in_executor(bench.node.trigger_configure)
+    fail_to_activate(
+        bench, monkeypatch, "ood_perception.ros.camera_input.ImageSubscription.refresh"
+    )
+    topics = [subscription.topic_name for subscription in bench.node.subscriptions]
+    assert [topic for topic in topics if topic.startswith("/ood_perception/")] == []
+    assert bench.in_executor(bench.node.trigger_activate) == TransitionCallbackReturn.SUCCESS

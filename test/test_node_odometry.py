@@ -33,6 +33,7 @@ def test_speeds_over_dds_become_poses_at_the_stamps_of_images(nodes):
     from ood_perception.ros.odometry import OdometryInput
 
     odometry = OdometryInput(nodes.taker, "twist")
+    odometry.start()
     speeds = nodes.giver.create_publisher(TwistStamped, "/taker/odometry", 50)
     message = TwistStamped()
     message.twist.linear.x, message.twist.angular.z = 10.0, 0.0
@@ -58,6 +59,7 @@ def test_without_odometry_nothing_is_subscribed_and_nothing_told(nodes):
     from ood_perception.ros.odometry import OdometryInput
 
     odometry = OdometryInput(nodes.taker, "none")
+    odometry.start()
     assert odometry.pose_at(0) is None
     assert not any("odometry" in name for name, _ in nodes.taker.get_topic_names_and_types())
     odometry.destroy()
@@ -69,4 +71,4 @@ def test_a_missing_message_package_is_named(nodes, monkeypatch):
 
     monkeypatch.setattr(odometry.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(OodError, match=r"ros-.*-nav-msgs"):
-        odometry.OdometryInput(nodes.taker, "odometry")
+        odometry.OdometryInput(nodes.taker, "odometry").start()

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 from math import isnan
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from color_bundle import LENS, MOUNTING, START_NS, color_image
 
+from ood_perception.message_stamp import stamp_ns_of
 from ood_perception.message_types import OBSTACLES_TYPE, message_typestore
 from ood_perception.obstacle_message_fields import array_fields, obstacle_fields, time_fields
 
@@ -46,6 +49,12 @@ def test_a_place_is_marked_truncated_where_the_obstacle_leaves_the_image(color_p
 
 def test_a_negative_duration_keeps_its_nanoseconds_positive():
     assert time_fields(-1) == {"sec": -1, "nanosec": 999_999_999}
+
+
+@pytest.mark.parametrize("stamp_ns", [0, 7, START_NS + 999_999_999, -1])
+def test_a_stamp_is_read_as_it_was_written(stamp_ns):
+    stamp = SimpleNamespace(**time_fields(stamp_ns))
+    assert stamp_ns_of(SimpleNamespace(header=SimpleNamespace(stamp=stamp))) == stamp_ns
 
 
 def test_a_held_obstacle_says_so_and_its_speed_is_told_or_not_a_number(color_pipeline):

@@ -16,6 +16,7 @@ from ood_perception.bag_writing import (
 from ood_perception.bags import list_topics, make_bag, read_images
 from ood_perception.camera_pipeline import CameraPipeline
 from ood_perception.errors import BackendError, BagError
+from ood_perception.message_stamp import stamp_ns_of
 from ood_perception.message_types import (
     COMPRESSED_IMAGE_TYPE,
     IMAGE_TYPE,
@@ -60,8 +61,7 @@ def test_every_image_gives_both_arrays_with_its_stamp(
     for index, ((time, array), (_, rest)) in enumerate(zip(kept, dropped, strict=True)):
         stamp = START_NS + index * PERIOD_NS
         for message in (array, rest):
-            seconds = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-            assert seconds == time == stamp
+            assert stamp_ns_of(message) == time == stamp
             assert message.header.frame_id == "camera_optical_frame"
             assert (message.image_width, message.image_height) == (128, 64)
             assert message.model_id == color_pipeline.detector.bundle.model_id

@@ -57,6 +57,24 @@ def test_one_step_and_noise_are_no_slope_but_a_small_steady_leak_is() -> None:
     assert leak.low < 100 < leak.high
 
 
+def steps(rng: np.random.Generator, count: int) -> np.ndarray:
+    """An allocator that keeps up to 8 MB more for hundreds of frames, then hands it all back."""
+    resident: list[np.ndarray] = []
+    while sum(map(len, resident)) < count:
+        frames = np.arange(int(rng.integers(10, 600)))
+        resident.append(400e6 + rng.uniform(0, 8e6) * (1 - np.exp(-frames / 100)))
+    return np.concatenate(resident)[:count]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_memory_that_is_kept_and_handed_back_is_no_growth_but_a_leak_below_it_is(seed: int) -> None:
+    resident = steps(np.random.default_rng(seed), 16000)
+    assert not memory_slope(resident.astype(int).tolist()).is_growth
+    leak = memory_slope((resident + 300 * np.arange(16000)).astype(int).tolist())
+    assert leak.is_growth
+    assert leak.low < 300 < leak.high
+
+
 def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     """Resident memory that wanders without a trend is called growing about once in 40 times."""
     rng = np.random.default_rng(2)

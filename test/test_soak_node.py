@@ -18,7 +18,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import node_faults  # noqa: E402
 from node_faults import FAULTS, Fault  # noqa: E402
-from soak_node import Report, _result, print_report, soak  # noqa: E402
+from soak_node import soak  # noqa: E402
+from soak_report import Report, print_report, result_of  # noqa: E402
 
 
 def pictures():
@@ -73,7 +74,19 @@ def test_an_exit_code_lost_images_and_growth_are_found():
     report = Report()
     report.resident = [100_000_000 + 1000 * number for number in range(6000)]
     report.good_images, report.unanswered = 200, 50
-    wrong = " ".join(_result(report, 250, -9, "", 1.0)["wrong"])
+    result = result_of(report, 250, -9, "", 1.0)
+    assert result["growth_judged"]
+    wrong = " ".join(result["wrong"])
     assert "code -9" in wrong
     assert "50 of 200" in wrong
     assert "memory grows" in wrong
+
+
+def test_too_few_images_say_nothing_of_growth_and_say_so(capsys):
+    report = Report()
+    report.resident = [100_000_000 + 1000 * number for number in range(3000)]
+    result = result_of(report, 3000, 0, "", 1.0)
+    assert result["wrong"] == []
+    assert not result["growth_judged"]
+    print_report(result)
+    assert "too few images to judge growth" in capsys.readouterr().out

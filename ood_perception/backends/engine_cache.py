@@ -85,7 +85,8 @@ class EngineCache:
             side = json.loads(self._path(request.key, ".json").read_bytes())
             engine = self._path(request.key, ".engine").read_bytes()
         except FileNotFoundError:
-            return Lookup(None, NOT_THERE, {})
+            alone = self._path(request.key, ".engine").exists()
+            return Lookup(None, "has no side file" if alone else NOT_THERE, {})
         except ValueError:
             return Lookup(None, "has a side file that is no JSON", {})
         except OSError as error:
@@ -113,7 +114,7 @@ class EngineCache:
                 path = self._path(request.key, ".engine")
                 os.utime(path)  # pruning keeps what was used last
                 return CacheEntry(path, found.engine, found.side, False)
-            if self._path(request.key, ".engine").exists():
+            if found.reason != NOT_THERE:
                 say(f"the engine in the cache {found.reason}: building it anew")
             self._remove_leftovers(request.key)
             return self._build(request, build)

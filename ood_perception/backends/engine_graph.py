@@ -13,7 +13,7 @@ import numpy as np
 
 from ood_perception.backends.half_precision import to_half
 from ood_perception.backends.int8_graph import is_quantized, refuse_unless_symmetric
-from ood_perception.errors import BackendError
+from ood_perception.errors import BackendError, first_line
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto
@@ -57,8 +57,9 @@ def engine_graph(graph: bytes, graph_name: str, precision: str) -> bytes:
         onnx.checker.ValidationError,
         onnx.shape_inference.InferenceError,
     ) as error:
-        first = (str(error).strip().splitlines() or ["not an ONNX graph"])[0]
-        raise BackendError(f"{graph_name} cannot be made ready for TensorRT: {first}") from error
+        raise BackendError(
+            f"{graph_name} cannot be made ready for TensorRT: {first_line(error)}"
+        ) from error
     return bytes(model.SerializeToString())
 
 

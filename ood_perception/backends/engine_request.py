@@ -26,7 +26,7 @@ class EngineRequest:
     flavour, version: the module that builds and loads (``tensorrt`` or ``tensorrt_rtx``).
     target: compute capability, such as ``sm_86``. gpu: the GPU's name where the engine is built
     on the device, empty where it is built ahead of time.
-    precision: ``fp32`` or ``fp16``, as built.
+    precision: ``fp32``, ``fp16`` or ``int8``, as built.
     host: operating system and processor of the machine that builds and loads.
     """
 

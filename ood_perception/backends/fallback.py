@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ood_perception.backends.backend import Backend, TensorSpec
+from ood_perception.backends.backend import Backend
 
 FALLBACK = "FALLBACK"
 """Stands in the words of a device that is not the wanted one."""
@@ -18,22 +18,8 @@ class FallbackBackend:
     def __init__(self, backend: Backend, failures: list[str]) -> None:
         """failures: why each of the wanted backends could not be had."""
         self._backend = backend
-        self._failures = tuple(failures)
-
-    @property
-    def device(self) -> str:
-        """What the graph really runs on, and that it is not what was wanted."""
-        return f"{self._backend.device} ({FALLBACK} because of {'; '.join(self._failures)})"
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """The graph's inputs, in its order."""
-        return self._backend.inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """The graph's outputs, in its order."""
-        return self._backend.outputs
+        self.device = f"{backend.device} ({FALLBACK} because of {'; '.join(failures)})"
+        self.inputs, self.outputs = backend.inputs, backend.outputs
 
     def run(self, tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """As the backend that stands in does it; raises what that raises."""

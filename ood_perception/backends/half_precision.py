@@ -175,11 +175,9 @@ def _retarget_cast(node: NodeProto) -> None:
     """A Cast to float32 among float16 nodes becomes one to float16."""
     import onnx
 
-    for attribute in node.attribute:
-        if node.op_type == "Cast" and attribute.name == "to":
-            attribute.i = {onnx.TensorProto.FLOAT: onnx.TensorProto.FLOAT16}.get(
-                attribute.i, attribute.i
-            )
+    for attribute in node.attribute if node.op_type == "Cast" else ():
+        if attribute.name == "to" and attribute.i == onnx.TensorProto.FLOAT:
+            attribute.i = onnx.TensorProto.FLOAT16
 
 
 def _half_weight(tensor: TensorProto) -> TensorProto:

@@ -14,7 +14,7 @@ _REMEDY = "make the bundle with `ood quantize --for tensorrt`"
 
 
 def is_quantized(model: ModelProto) -> bool:
-    """Does the graph hold tensors in integers of less than their own precision?"""
+    """Does the graph turn tensors into small integers, by QuantizeLinear or one of its kin?"""
     return any("QuantizeLinear" in node.op_type for node in model.graph.node)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 
 from ood_perception.backends.backend import TensorSpec
-from ood_perception.errors import BackendError
+from ood_perception.errors import BackendError, first_line
 
 _PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 _DTYPES = {
@@ -33,7 +33,10 @@ _RUNTIME_ERRORS = (
 
 
 class OnnxRuntimeBackend:
-    """A graph in an ONNX Runtime session; safe to call from one thread at a time."""
+    """A graph in an ONNX Runtime session; safe to call from one thread at a time.
+
+    device: the provider that ONNX Runtime put the session on.
+    """
 
     def __init__(self, graph: bytes, graph_name: str) -> None:
         """Load the graph. ``graph_name`` is what error messages call it.
@@ -52,25 +55,11 @@ class OnnxRuntimeBackend:
             self._session = onnxruntime.InferenceSession(graph, options, providers=providers)
         except _RUNTIME_ERRORS as error:
             raise BackendError(
-                f"ONNX Runtime cannot load {graph_name}: {_first_line(error)}"
+                f"ONNX Runtime cannot load {graph_name}: {first_line(error)}"
             ) from error
-        self._inputs = tuple(_spec(node) for node in self._session.get_inputs())
-        self._outputs = tuple(_spec(node) for node in self._session.get_outputs())
-
-    @property
-    def device(self) -> str:
-        """The provider that ONNX Runtime put the session on."""
-        return f"onnxruntime {onnxruntime.__version__} {self._session.get_providers()[0]}"
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """The graph's inputs, in its order."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """The graph's outputs, in its order."""
-        return self._outputs
+        self.device = f"onnxruntime {onnxruntime.__version__} {self._session.get_providers()[0]}"
+        self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
+        self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
 
     def run(self, tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once: every input by name to every output by name.
@@ -78,11 +67,11 @@ class OnnxRuntimeBackend:
         Raises:
             BackendError: ONNX Runtime could not run the graph on these tensors.
         """
-        names = [spec.name for spec in self._outputs]
+        names = [spec.name for spec in self.outputs]
         try:
             return dict(zip(names, self._session.run(names, tensors), strict=True))
         except _RUNTIME_ERRORS as error:
-            raise BackendError(f"{self._name} failed: {_first_line(error)}") from error
+            raise BackendError(f"{self._name} failed: {first_line(error)}") from error
 
 
 def _spec(node: Any) -> TensorSpec:
@@ -90,7 +79,3 @@ def _spec(node: Any) -> TensorSpec:
     if node.type not in _DTYPES:
         raise BackendError(f"tensor {node.name} has the type {node.type}, which is not used here")
     return TensorSpec(node.name, shape, np.dtype(_DTYPES[node.type]))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

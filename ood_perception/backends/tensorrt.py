@@ -42,7 +42,7 @@ class TensorRTBackend:
         Raises:
             BackendError: TensorRT or CUDA refuses it.
         """
-        self._name, self._device, self._runtime = graph_name, words, runtime
+        self._name, self.device, self._runtime = graph_name, words, runtime
         self._errors: list[str] = []
         self._logger = tensorrt_library.error_logger(library, self._errors)
         self._loader = library.Runtime(self._logger)
@@ -57,26 +57,11 @@ class TensorRTBackend:
         is_input = {
             name: self._engine.get_tensor_mode(name) == library.TensorIOMode.INPUT for name in names
         }
-        self._inputs = tuple(self._spec(name) for name in names if is_input[name])
-        self._outputs = tuple(self._spec(name) for name in names if not is_input[name])
+        self.inputs = tuple(self._spec(name) for name in names if is_input[name])
+        self.outputs = tuple(self._spec(name) for name in names if not is_input[name])
         self._largest_batch = self._read_largest_batch()
         self._stream = Stream(runtime)
         self._buffers = self._allocate()
-
-    @property
-    def device(self) -> str:
-        """Flavour, version, precision and the GPU that the engine really runs on."""
-        return self._device
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """The engine's inputs, in its order."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """The engine's outputs, in its order."""
-        return self._outputs
 
     def run(self, tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the engine once: every input by name to every output by name.
@@ -84,7 +69,7 @@ class TensorRTBackend:
         Raises:
             BackendError: these are not the engine's tensors, or the GPU failed on them.
         """
-        batch = check_tensors(self._name, self._inputs, tensors)
+        batch = check_tensors(self._name, self.inputs, tensors)
         if self._largest_batch is None or batch <= self._largest_batch:
             return self._run_piece(tensors)
         starts = range(0, batch, self._largest_batch)
@@ -94,7 +79,7 @@ class TensorRTBackend:
         ]
         return {
             spec.name: np.concatenate([piece[spec.name] for piece in pieces])
-            for spec in self._outputs
+            for spec in self.outputs
         }
 
     def _run_piece(self, tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -110,7 +95,7 @@ class TensorRTBackend:
             spec.name: self._buffers[spec.name].download(
                 tuple(self._context.get_tensor_shape(spec.name)), spec.dtype, self._stream
             )
-            for spec in self._outputs
+            for spec in self.outputs
         }
         self._stream.wait()
         return outputs
@@ -124,18 +109,18 @@ class TensorRTBackend:
 
     def _read_largest_batch(self) -> int | None:
         """The smallest of the inputs' largest batches, None where every batch is fixed."""
-        open_inputs = [spec.name for spec in self._inputs if -1 in spec.shape]
+        open_inputs = [spec.name for spec in self.inputs if -1 in spec.shape]
         largest = [int(self._engine.get_tensor_profile_shape(n, 0)[2][0]) for n in open_inputs]
         return min(largest, default=None)
 
     def _allocate(self) -> dict[str, DeviceBuffer]:
         """Buffers for the largest batch, made once; every tensor gets its address here."""
-        for spec in self._inputs:
+        for spec in self.inputs:
             largest = tuple(self._largest_batch if n == -1 else n for n in spec.shape)
             if not self._context.set_input_shape(spec.name, largest):
                 self._fail(f"the shape {largest} of {spec.name}")
         buffers = {}
-        for spec in (*self._inputs, *self._outputs):
+        for spec in (*self.inputs, *self.outputs):
             shape = tuple(self._context.get_tensor_shape(spec.name))
             buffers[spec.name] = DeviceBuffer(
                 self._runtime, int(np.prod(shape, dtype=np.int64)) * spec.dtype.itemsize
@@ -147,7 +132,7 @@ class TensorRTBackend:
     def _fail(self, what: str) -> None:
         told = tensorrt_library.reason(self._errors)
         self._errors.clear()
-        raise BackendError(f"{self._name}: {self._device} refuses {what}: {told}")
+        raise BackendError(f"{self._name}: {self.device} refuses {what}: {told}")
 
 
 def load_tensorrt(

@@ -7,6 +7,8 @@ import math
 import cv2
 import numpy as np
 
+from ood_perception.ground_projection import left_of
+
 from .camera import CameraSetup
 from .canvas import Canvas
 from .frame import BoundingBox, ObjectTruth
@@ -57,5 +59,5 @@ def object_truths(
 def _width_across(placed: PlacedObject, middle: np.ndarray) -> float:
     """Extent across the line of sight from the camera's foot point to the middle."""
     sight = middle / (np.linalg.norm(middle) + 1e-9)
-    across = placed.mesh.vertices[:, :2] @ np.array([-sight[1], sight[0]])
+    across = placed.mesh.vertices[:, :2] @ left_of(sight)
     return float(np.ptp(across))

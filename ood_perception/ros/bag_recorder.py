@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -29,6 +28,7 @@ from rclpy.utilities import remove_ros_args
 from ood_perception.bag_writing import STORAGES, BagWriter
 from ood_perception.errors import BagError, OodError
 from ood_perception.ros.message_classes import message_class
+from ood_perception.ros.node_thread import NodeThread
 
 _DISCOVERY_PERIOD_S = 0.1
 _KEEP_LAST = 1000
@@ -71,15 +71,13 @@ class BagRecorder:
         self._arrivals: queue.SimpleQueue[_Arrival | None] = queue.SimpleQueue()
         self._error: OodError | None = None
         self._wrote_all = False
-        self._executor = SingleThreadedExecutor(context=node.context)
-        self._executor.add_node(node)
         self._timer = node.create_timer(_DISCOVERY_PERIOD_S, self._discover)
-        self._spinning = threading.Thread(target=self._spin, name="recorder-spin", daemon=True)
+        self._serving: NodeThread | None = None
         self._writing = threading.Thread(target=self._write, name="recorder-write", daemon=True)
 
     def __enter__(self) -> BagRecorder:
         self._writing.start()
-        self._spinning.start()
+        self._serving = NodeThread(self._node)
         return self
 
     def __exit__(
@@ -88,8 +86,8 @@ class BagRecorder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._executor.shutdown(timeout_sec=5.0)
-        self._spinning.join(timeout=5.0)
+        if self._serving is not None:
+            self._serving.stop()
         self._arrivals.put(None)
         self._writing.join()
         if error is None:
@@ -115,12 +113,6 @@ class BagRecorder:
             raise self._error
         if not self._writing.is_alive() and not self._wrote_all:
             raise BagError("the recorder's writing thread broke off: see its traceback")
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
 
     def _discover(self) -> None:
         for topic in self.missing:

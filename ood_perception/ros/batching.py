@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ood_perception.detection import Detection
 from ood_perception.errors import BackendError
-from ood_perception.ros.fault_barrier import FaultBarrier
+from ood_perception.ros.fault_barrier import FaultBarrier, one_line
 from ood_perception.ros.model_loading import LoadedDetector
 
 Images = Sequence[NDArray[np.uint8]]
@@ -32,22 +32,35 @@ class Answer(NamedTuple):
 class SharedDetector:
     """Answers each image by itself: a fault of one never costs another its answer.
 
-    most: images that go into one call.
+    most: images that go into one call. report: told in one line of a call of several images that
+    failed although each of them alone did not.
     """
 
-    def __init__(self, detector: LoadedDetector, most: int = 1) -> None:
+    def __init__(
+        self,
+        detector: LoadedDetector,
+        most: int = 1,
+        report: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.most = most
         self._detector = detector
+        self._report = report
 
     def answer(self, images: Images) -> list[Answer]:
         """An answer for each image, (H,W,3) uint8 BGR, in their order."""
+        told = ""
         if len(images) > 1:
             together = self._call(lambda: detect_batch(self._detector, images), len(images))
-            if together[0].fault is None:
+            fault = together[0].fault
+            if fault is None:
                 return together
             # Whichever image it was: each is tried by itself, and the fault told of that one.
-            del together
-        return [self._call(partial(self._detect, image), 1)[0] for image in images]
+            told = f"{len(images)} images in one call, but not alone: {one_line(fault)}"
+            del together, fault
+        alone = [self._call(partial(self._detect, image), 1)[0] for image in images]
+        if told and all(answer.fault is None for answer in alone):
+            self._report(told)
+        return alone
 
     def _detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         return [self._detector.detect(image)]
@@ -66,11 +79,16 @@ class SharedDetector:
 
 
 def detect_batch(detector: Any, images: Images) -> Sequence[Detection]:
-    """Several images in one call. Raises BackendError where the detector or its graph cannot."""
+    """An answer for each of several images, of one call.
+
+    Raises BackendError where the detector or its graph cannot, or another number of answers came.
+    """
     method = getattr(detector, "detect_batch", None)
     if method is None:
         raise BackendError("this detector takes one image at a time")
     found: Sequence[Detection] = method(images)
+    if len(found) != len(images):
+        raise BackendError(f"the detector gave {len(found)} answers to {len(images)} images")
     return found
 
 

@@ -14,7 +14,7 @@ from ood_perception.ros.parameters import NodeSettings
 
 
 class CameraInput:
-    """The subscriptions of one camera, which exist only while the node is active."""
+    """The subscriptions of one camera: from the first ``refresh`` until ``destroy``."""
 
     def __init__(
         self,
@@ -37,13 +37,16 @@ class CameraInput:
             receive=self._receive,
             lose=monitor.account.lose,
         )
-        self.refresh()
 
     def refresh(self) -> None:
-        """Follows what the publishers offer."""
+        """Subscribes, and later follows what the publishers offer."""
         self._info.refresh()
         self._images.refresh()
         self._monitor.reliability = self._images.reliability
+
+    def catch_up(self) -> None:
+        """Receives the images that have arrived and that the executor has not come to yet."""
+        self._images.take_waiting()
 
     def destroy(self) -> None:
         """Ends both subscriptions."""

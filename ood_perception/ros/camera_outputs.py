@@ -77,14 +77,16 @@ class CameraOutputs:
         latency_ns: int,
         dropped_frames: int,
     ) -> None:
-        """Other projects' messages, what was rejected, the markers, and those pictures that someone
-        listens to."""
+        """Other projects' messages, what was rejected, the markers and the pictures: each only
+        while someone listens, as most are made for nobody on a vehicle."""
         self._foreign.publish(scene, header.frame_id)
-        fields = self._fields(scene, header, latency_ns, dropped_frames, rejected=True)
-        self._rejected.publish(component_array(fields))
-        self._markers.publish(
-            marker_array(scene, header.stamp, self._ground_frame_id, self._camera)
-        )
+        if self._rejected.get_subscription_count() > 0:
+            fields = self._fields(scene, header, latency_ns, dropped_frames, rejected=True)
+            self._rejected.publish(component_array(fields))
+        if self._markers.get_subscription_count() > 0:
+            self._markers.publish(
+                marker_array(scene, header.stamp, self._ground_frame_id, self._camera)
+            )
         for name, publisher in self._pictures.items():
             if publisher.get_subscription_count() > 0:
                 pixels = self._picture(name, scene, image)

@@ -16,6 +16,7 @@ from std_msgs.msg import Header
 
 from ood_perception.camera import CameraModel, Mounting
 from ood_perception.camera_pipeline import Accepted, CameraPipeline
+from ood_perception.depth_placement import DepthAt
 from ood_perception.ego_motion import EgoPose
 from ood_perception.errors import BlindCameraError, ImageError, OodError
 from ood_perception.ros.batching import Answer
@@ -54,6 +55,7 @@ class PreparedFrame(NamedTuple):
             reception_latency=finished_s - received_s,
             wait=self.begun_s - received_s,
             detector=detector_s,
+            stamp_ns=self.accepted.stamp_ns,
         )
 
 
@@ -63,7 +65,8 @@ class CameraProcessor:
     now_ns: the node's clock. is_stopping: whether results come too late to be published.
     decode: from an image message to BGR pixels. rectified: whether images are rectified already.
     pose_at: the vehicle's pose at a stamp in nanoseconds, where odometry tells it. wants_pose:
-    whether it is a warning that it does not.
+    whether it is a warning that it does not. depth_at: how to get the distances measured at an
+    image's stamp, where some are subscribed.
     """
 
     def __init__(
@@ -83,10 +86,12 @@ class CameraProcessor:
         rectified: bool = False,
         pose_at: Callable[[int], EgoPose | None] = lambda stamp_ns: None,
         wants_pose: bool = False,
+        depth_at: Callable[[int, Header], DepthAt | None] = lambda stamp_ns, header: None,
     ) -> None:
         self._camera = camera
         self._rectified = rectified
         self._pose_at, self._wants_pose = pose_at, wants_pose
+        self._depth_at = depth_at
         self._pipeline = pipeline
         self._outputs = outputs
         self._monitor = monitor
@@ -140,7 +145,10 @@ class CameraProcessor:
         mounting, mounting_fault = self._find_mounting(header, accepted.stamp_ns)
         try:
             pose = self._pose_at(accepted.stamp_ns)
-            scene = self._pipeline.complete(accepted, answer.detection, model, mounting, pose=pose)
+            depth = self._depth_at(accepted.stamp_ns, header)
+            scene = self._pipeline.complete(
+                accepted, answer.detection, model, mounting, pose=pose, depth=depth
+            )
             if self._wants_pose and pose is None:
                 scene = replace(scene, notes=(*scene.notes, _NO_POSE))
         except ImageError as error:

@@ -16,6 +16,7 @@ from ood_perception.ros.camera_input import CameraInput, image_topic, image_type
 from ood_perception.ros.camera_monitor import CameraMonitor
 from ood_perception.ros.camera_outputs import CameraOutputs
 from ood_perception.ros.camera_processor import CameraProcessor
+from ood_perception.ros.depth_input import DepthInput
 from ood_perception.ros.diagnostics import CameraReport
 from ood_perception.ros.fault_barrier import FaultBarrier, one_line
 from ood_perception.ros.frame_worker import FrameWorker
@@ -43,16 +44,22 @@ class CameraSession:
         images_at_once: int,
         on_change: Callable[[], None],
     ) -> None:
-        self._node = node
-        self._settings = settings
         decode, self.image_conversion = image_decoder(settings.image_conversion)
         is_simulated = node.get_parameter("use_sim_time").value
         now_ns = _clock(node)
         self._odometry = OdometryInput(node, settings.odometry)
+        self._depths = {
+            camera: DepthInput(node, camera, settings, mounting_source)
+            for camera in settings.cameras
+        }
+        topics = {
+            camera: node.resolve_topic_name(image_topic(camera, settings))
+            for camera in settings.cameras
+        }
         self._monitors = {
             camera: CameraMonitor(
                 camera,
-                node.resolve_topic_name(image_topic(camera, settings)),
+                topics[camera],
                 settings.image_timeout_s,
                 on_change,
                 settings.budgets,
@@ -73,36 +80,43 @@ class CameraSession:
                 now_ns=now_ns,
                 is_stopping=lambda: self._worker.is_stopping,
                 logger=node.get_logger(),
-                rectified=_is_rectified(
-                    settings.rectified[camera],
-                    node.resolve_topic_name(image_topic(camera, settings)),
-                ),
+                rectified=_is_rectified(settings.rectified[camera], topics[camera]),
                 pose_at=self._odometry.pose_at,
                 wants_pose=settings.odometry != "none",
+                depth_at=self._depths[camera].at,
             )
             for camera in settings.cameras
         }
         self._worker = FrameWorker(
             self._processors,
-            SharedDetector(detector, images_at_once),
+            SharedDetector(
+                detector,
+                images_at_once,
+                lambda text: node.get_logger().error(text, throttle_duration_sec=5.0),
+            ),
             lambda fault: node.get_logger().error(f"frame worker: {one_line(fault)}"),
+            self._catch_up,
         )
-        self._inputs: list[CameraInput] = []
+        self._inputs: list[CameraInput] = [
+            CameraInput(
+                node,
+                camera,
+                settings,
+                self._monitors[camera],
+                self._processors[camera],
+                self._worker,
+            )
+            for camera in settings.cameras
+        ]
 
     def start(self) -> None:
-        """Starts the worker, then subscribes."""
+        """Starts the worker, then subscribes; whatever it raises, ``stop`` ends what was begun."""
         self._worker.start()
-        for camera in self._settings.cameras:
-            self._inputs.append(
-                CameraInput(
-                    self._node,
-                    camera,
-                    self._settings,
-                    self._monitors[camera],
-                    self._processors[camera],
-                    self._worker,
-                )
-            )
+        self._odometry.start()
+        for depth in self._depths.values():
+            depth.start()
+        for entry in self._inputs:
+            entry.refresh()
 
     def refresh(self, report: Callable[[Exception], None]) -> None:
         """Follows publishers that came, went, or offer another reliability.
@@ -119,7 +133,14 @@ class CameraSession:
             entry.destroy()
         self._inputs.clear()
         self._odometry.destroy()
+        for depth in self._depths.values():
+            depth.destroy()
         return self._worker.stop()
+
+    def _catch_up(self) -> None:
+        """A busy executor must not make the worker take an old image while a newer one is here."""
+        for entry in tuple(self._inputs):
+            entry.catch_up()
 
     def monitor(self, camera: str) -> CameraMonitor:
         """What watches a camera."""

@@ -8,7 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ood_perception.bag_reading import iterate, open_bag, stamp_of
+from ood_perception.bag_reading import iterate, open_bag
+from ood_perception.message_stamp import stamp_ns_of
 from ood_perception.message_types import OBSTACLES_TYPE, message_typestore
 from ood_perception.scene import Status
 
@@ -84,7 +85,7 @@ def frame_to_json(message: Any) -> Json:
     model_id; threshold; latency_ms; dropped_frames; obstacles. What cannot be had is null.
     """
     return {
-        "stamp_ns": stamp_of(message),
+        "stamp_ns": stamp_ns_of(message),
         "status": Status(message.status).name,
         "image_size": [int(message.image_height), int(message.image_width)],
         "ground_frame_id": message.ground_frame_id,
@@ -149,9 +150,9 @@ def _place(component: Any) -> Json | None:
 def _stamps(message: Any, typename: str) -> Iterator[int]:
     """The header stamps of a message; a MarkerArray has one for each marker."""
     if typename in _STAMPED_TYPES:
-        yield stamp_of(message)
+        yield stamp_ns_of(message)
     elif typename == _MARKERS_TYPE:
-        yield from (stamp_of(marker) for marker in message.markers)
+        yield from (stamp_ns_of(marker) for marker in message.markers)
 
 
 def _seconds(duration: Any) -> float:

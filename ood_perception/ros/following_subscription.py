@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.executors import InvalidHandle  # its own module differs between releases
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
@@ -22,7 +23,7 @@ Choice = Callable[[Offers, QoSProfile | None], QoSProfile]
 
 
 class FollowingSubscription:
-    """One subscription, or none after ``destroy``.
+    """One subscription; none before the first ``refresh`` and after ``destroy``.
 
     receive: called with each message, as ``bytes`` where raw. lose: called with the number of
     messages that the middleware reports as lost on the way.
@@ -48,7 +49,6 @@ class FollowingSubscription:
         self._lose = lose
         self._subscription: Any = None
         self.profile: QoSProfile | None = None
-        self.refresh()
 
     def refresh(self) -> None:
         """Looks the publishers up and subscribes anew where they offer something else now."""
@@ -75,6 +75,23 @@ class FollowingSubscription:
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
         self._subscription, self.profile = None, None
+
+    def take_waiting(self) -> None:
+        """Receives here and now what has arrived and waits for the executor."""
+        subscription = self._subscription
+        if subscription is None or self.profile is None:
+            return
+        try:
+            with subscription.handle:
+                for _ in range(self.profile.depth):
+                    taken = subscription.handle.take_message(
+                        subscription.msg_type, subscription.raw
+                    )
+                    if taken is None:
+                        return
+                    self._receive(taken[0])
+        except InvalidHandle:  # destroyed in this moment
+            return
 
     def _subscribe(self, qos: QoSProfile, events: SubscriptionEventCallbacks) -> Any:
         return self._node.create_subscription(

@@ -6,6 +6,7 @@ so once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -14,6 +15,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ood_perception.autoware_object_fields import detected_objects_fields
 from ood_perception.bundle import Bundle
 from ood_perception.errors import OodError
+from ood_perception.obstacle_message_fields import Fields
 from ood_perception.ros.message_classes import filled, message_class
 from ood_perception.scene import Scene
 from ood_perception.vision_message_fields import (
@@ -57,7 +59,8 @@ class ForeignOutputs:
         self._label_info_frame: str | None = None
 
     def publish(self, scene: Scene, frame_id: str) -> None:
-        """One scene on every topic; those in metres only where the scene's geometry is valid.
+        """One scene on every topic that someone listens to; those in metres only where the scene's
+        geometry is valid.
 
         frame_id: of the image.
         """
@@ -74,9 +77,10 @@ class ForeignOutputs:
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def _publish(self, name: str, fields: Any) -> None:
-        if name in self._publishers:
-            self._publishers[name].publish(filled(self._classes[name](), fields()))
+    def _publish(self, name: str, fields: Callable[[], Fields], latched: bool = False) -> None:
+        publisher = self._publishers.get(name)
+        if publisher is not None and (latched or publisher.get_subscription_count() > 0):
+            publisher.publish(filled(self._classes[name](), fields()))
 
     def _publish_label_info(self, stamp_ns: int, frame_id: str) -> None:
         manifest = self._bundle.manifest
@@ -85,6 +89,7 @@ class ForeignOutputs:
             lambda: label_info_fields(
                 self._bundle.class_names, manifest.score.threshold, stamp_ns, frame_id
             ),
+            latched=True,  # for who comes later
         )
         self._label_info_frame = frame_id
 

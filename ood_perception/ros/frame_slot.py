@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 Frame = TypeVar("Frame")
 
+_HANDOVER_S = 0.005
+
 
 class FrameSlots(Generic[Frame]):
     """Hands the latest frames of all cameras from the thread that receives to the one that works.
@@ -20,15 +22,31 @@ class FrameSlots(Generic[Frame]):
         # In the order in which the cameras are served next.
         self._frames: dict[str, Frame | None] = dict.fromkeys(cameras)
         self._closed = False
+        self._idle = False
 
     def put(self, camera: str, frame: Frame) -> Frame | None:
-        """Leaves a frame; returns the one that it replaces, or itself once the slots are closed."""
+        """Leaves a frame; returns the one that it replaces, or itself once the slots are closed.
+
+        Returns when who waits for a frame has begun: the receiving thread would otherwise keep
+        Python to itself for a millisecond or more before the work begins.
+        """
         with self._changed:
             if self._closed:
                 return frame
             replaced, self._frames[camera] = self._frames[camera], frame
-            self._changed.notify()
+            self._changed.notify_all()
+            if self._idle:
+                self._changed.wait_for(lambda: not self._idle, _HANDOVER_S)
             return replaced
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Until there is a frame; False when the slots are closed or when none came in time."""
+        with self._changed:
+            self._idle = True
+            self._changed.wait_for(lambda: self._closed or bool(self._waiting()), timeout_s)
+            self._idle = False
+            self._changed.notify_all()
+            return not self._closed and bool(self._waiting())
 
     def take(self, timeout_s: float | None = None, most: int = 1) -> list[tuple[str, Frame]]:
         """Waits for a frame, then takes those of at most so many cameras out, next in turn first.
@@ -36,8 +54,7 @@ class FrameSlots(Generic[Frame]):
         Empty when the slots are closed or when no frame came in time.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or bool(self._waiting()), timeout_s)
-            if self._closed:
+            if not self.wait(timeout_s):
                 return []
             taken = self._waiting()[:most]
             for camera, _ in taken:

@@ -18,7 +18,7 @@ class FrameTiming(NamedTuple):
 
     latency: from its stamp to publication, by the node's clock. reception_latency: the same from
     its arrival, by the steady clock. wait: from arrival to its turn. detector: the call in which
-    the detector saw it, other cameras' images of that call included.
+    the detector saw it, other cameras' images of that call included. stamp_ns: the image's.
     """
 
     finished_s: float
@@ -26,6 +26,7 @@ class FrameTiming(NamedTuple):
     reception_latency: float
     wait: float
     detector: float
+    stamp_ns: int = 0
 
     @property
     def start_age(self) -> float:
@@ -65,11 +66,10 @@ class FrameTimings:
             "rate_hz": _rate(recent, now_s),
             "output_age_s": now_s - every[-1].finished_s if every else float("nan"),
         }
-        for kind in _KINDS:
-            values = [1e3 * getattr(timing, kind) for timing in recent] or [float("nan")]
-            figures[f"{kind}_median_ms"], figures[f"{kind}_p99_ms"] = np.percentile(
-                values, [50, 99]
-            ).tolist()
+        seconds = [[getattr(timing, kind) for kind in _KINDS] for timing in recent]
+        medians, tails = 1e3 * np.percentile(seconds or [[np.nan] * len(_KINDS)], [50, 99], axis=0)
+        for kind, median, tail in zip(_KINDS, medians.tolist(), tails.tolist(), strict=True):
+            figures[f"{kind}_median_ms"], figures[f"{kind}_p99_ms"] = median, tail
         return figures
 
 

@@ -51,7 +51,8 @@ class _Turn(NamedTuple):
 class FrameWorker:
     """Takes the newest frames of the cameras in turn and has them processed.
 
-    report: told of faults that no frame can be charged with.
+    report: told of faults that no frame can be charged with. catch_up: called before frames are
+    taken; gives those that have arrived and that the executor has not come to yet.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class FrameWorker:
         processors: Mapping[str, FrameProcessor],
         detector: SharedDetector,
         report: Callable[[Exception], None],
+        catch_up: Callable[[], None] = lambda: None,
     ) -> None:
         self._processors = processors
         self._detector = detector
         self._report = report
+        self._catch_up = catch_up
         self._slots: FrameSlots[ReceivedFrame] = FrameSlots(processors)
         self._thread = Thread(target=self._run, name="ood_frame_worker", daemon=True)
 
@@ -94,6 +97,9 @@ class FrameWorker:
 
     def _run(self) -> None:
         while not self._slots.is_closed:
+            if self._slots.wait():
+                with FaultBarrier(self._report):
+                    self._catch_up()
             with FaultBarrier(self._report):
                 self._work(self._slots.take(most=self._detector.most))
 

@@ -15,9 +15,11 @@ from rclpy.parameter import Parameter
 from ood_perception.confirmation import check_confirmable
 from ood_perception.errors import OodError
 from ood_perception.known_regions import known_class_ids
+from ood_perception.process_memory import hand_back_freed
 from ood_perception.ros.batching import images_at_once
 from ood_perception.ros.camera_outputs import CameraOutputs
 from ood_perception.ros.camera_session import CameraSession
+from ood_perception.ros.destroyed_entities import forget_destroyed
 from ood_perception.ros.diagnostics import (
     ERROR,
     WARN,
@@ -44,6 +46,7 @@ from ood_perception.ros.parameters import (
     declare_parameters,
     read_settings,
 )
+from ood_perception.ros.steady_beat import steady_beat
 from ood_perception.ros.transforms import MountingSource, create_mounting_source
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -124,6 +127,7 @@ class OodPerceptionNode(LifecycleNode):
         """Unsubscribes and ends the work; afterwards nothing is published."""
         self._stop()
         super().on_deactivate(state)
+        hand_back_freed()
         return self._arrive("inactive")
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -161,6 +165,9 @@ class OodPerceptionNode(LifecycleNode):
                 settings.overlay_reasons,
             )
         self._settings, self._detector = settings, detector
+        # To look through all that stays now would stop every thread for a tenth of a second.
+        gc.collect()
+        gc.freeze()
         self.get_logger().info(describe_model(detector))
 
     def _activate(self) -> None:
@@ -201,7 +208,8 @@ class OodPerceptionNode(LifecycleNode):
         self._mounting_source, self._detector, self._settings = None, None, None
         # The session's parts know each other, so the model would stay in the device's memory until
         # Python looks for such circles, which may be after the next model is loaded.
-        gc.collect()
+        gc.unfreeze()
+        hand_back_freed()
 
     def _transition(
         self, passing: str, goal: str, work: Callable[[], None], start: str
@@ -210,7 +218,9 @@ class OodPerceptionNode(LifecycleNode):
         self.current_state_label, self._fault = passing, ""
         self._publish_diagnostics()
         with FaultBarrier(self._report):
-            work()
+            # The executor is in here and its timer stands still, for as long as a model loads.
+            with steady_beat(self._say_change, _DIAGNOSTICS_PERIOD_S):
+                work()
             return self._arrive(goal)
         if goal == "inactive":
             self._release()
@@ -241,6 +251,7 @@ class OodPerceptionNode(LifecycleNode):
         return changes_refused(self, changes)
 
     def _tick(self) -> None:
+        forget_destroyed(self.default_callback_group)
         if self._session is not None:
             # Diagnostics go on where the middleware refuses a subscription; the next tick tries.
             self._session.refresh(self.survive)
@@ -272,7 +283,8 @@ class OodPerceptionNode(LifecycleNode):
             return Health(ERROR, state, self._fault)
         if state == "active":
             return active_health("" if self._detector is None else self._detector.device)
-        return Health(WARN, state, f"{state}: nothing is published")
+        doing = "the model is loaded and tried, " if state == "configuring" else ""
+        return Health(WARN, state, f"{state}: {doing}nothing is published")
 
 
 def _steady_clock() -> Clock:

@@ -38,11 +38,12 @@ def filled(message: Any, fields: dict[str, Any]) -> Any:
 
     Raises OodError as ``message_class`` does, and AttributeError for a field that it lacks.
     """
+    kind: Any = type(message)
     for name, value in fields.items():
         if isinstance(value, dict):
             filled(getattr(message, name), value)
-        elif value and isinstance(value, list) and isinstance(value[0], dict):
-            element = _element_class(type(message).get_fields_and_field_types()[name])
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            element = _element_class(kind, name)
             setattr(message, name, [filled(element(), entry) for entry in value])
         else:
             setattr(message, name, value)
@@ -50,7 +51,8 @@ def filled(message: Any, fields: dict[str, Any]) -> Any:
 
 
 @cache
-def _element_class(array_type: str) -> Any:
-    """The class of what an array holds. array_type: as in "sequence<geometry_msgs/Point32>"."""
+def _element_class(kind: Any, name: str) -> Any:
+    """The class of what the array of a message holds, as "sequence<geometry_msgs/Point32>"."""
+    array_type = kind.get_fields_and_field_types()[name]
     package, _, name = array_type.partition("<")[2].partition(",")[0].rstrip(">").partition("/")
     return message_class(f"{package}/msg/{name}")

@@ -15,7 +15,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from ood_perception.ground_plane import Placement
 from ood_perception.ros.image_messages import byte_array
-from ood_perception.ros.message_classes import filled
+from ood_perception.ros.serialised_message import serialised
 from ood_perception.scene import Obstacle, Scene
 
 _MIN_MARKER_HEIGHT_M = 0.1
@@ -23,12 +23,17 @@ _TEXT_HEIGHT_M = 0.4
 _CONFIRMED = ColorRGBA(r=1.0, g=0.2, b=0.2, a=0.8)
 _UNCONFIRMED = ColorRGBA(r=1.0, g=0.7, b=0.0, a=0.6)
 _IRRELEVANT = ColorRGBA(r=0.3, g=0.75, b=1.0, a=0.4)
+_POINT_FIELDS = [
+    PointField(name=name, offset=4 * place, datatype=PointField.FLOAT32, count=1)
+    for place, name in enumerate("xyz")
+]
 _WHITE = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
 
 
-def component_array(fields: dict[str, Any]) -> ObstacleComponentArray:
-    """The message of the fields that ``obstacle_message_fields.array_fields`` gives."""
-    return filled(ObstacleComponentArray(), fields)
+def component_array(fields: dict[str, Any]) -> bytes:
+    """The serialised ObstacleComponentArray of the fields that
+    ``obstacle_message_fields.array_fields`` gives."""
+    return serialised(ObstacleComponentArray, fields)
 
 
 def point_cloud(points: NDArray[np.float32], stamp: Time, ground_frame_id: str) -> PointCloud2:
@@ -38,10 +43,7 @@ def point_cloud(points: NDArray[np.float32], stamp: Time, ground_frame_id: str) 
         header=Header(stamp=stamp, frame_id=ground_frame_id),
         height=1,
         width=len(dense),
-        fields=[
-            PointField(name=name, offset=4 * place, datatype=PointField.FLOAT32, count=1)
-            for place, name in enumerate("xyz")
-        ],
+        fields=_POINT_FIELDS,
         is_bigendian=False,
         point_step=12,
         row_step=12 * len(dense),

@@ -17,25 +17,29 @@ from ood_perception.ego_motion import (
     TwistIntegrator,
 )
 from ood_perception.errors import OodError
+from ood_perception.message_stamp import stamp_ns_of
 
 ODOMETRY_TOPIC = "~/odometry"
 
 
 class OdometryInput:
-    """Subscribes ``~/odometry``. kind: none, twist (geometry_msgs/TwistStamped of the ground frame)
-    or odometry (nav_msgs/Odometry whose child frame is the ground frame).
+    """Subscribes ``~/odometry`` from ``start`` to ``destroy``.
 
-    Raises OodError when it is odometry and this installation has no nav_msgs.
+    kind: none, twist (geometry_msgs/TwistStamped of the ground frame) or odometry
+    (nav_msgs/Odometry whose child frame is the ground frame).
     """
 
     def __init__(self, node: Node, kind: str) -> None:
-        self._node = node
+        self._node, self._kind = node, kind
         self._buffer = OdometryBuffer()
         self._twists = TwistIntegrator(self._buffer)
         self._subscription: Any = None
-        if kind == "twist":
+
+    def start(self) -> None:
+        """Subscribes. Raises OodError for odometry when this installation has no nav_msgs."""
+        if self._kind == "twist":
             self._subscribe(TwistStamped, self._take_twist)
-        elif kind == "odometry":
+        elif self._kind == "odometry":
             if importlib.util.find_spec("nav_msgs") is None:
                 raise OodError(
                     "odometry is odometry, but nav_msgs is not installed: install "
@@ -63,7 +67,7 @@ class OdometryInput:
     def _take_twist(self, message: TwistStamped) -> None:
         twist = message.twist
         self._guarded(
-            self._twists.add, _stamp_ns(message), float(twist.linear.x), float(twist.angular.z)
+            self._twists.add, stamp_ns_of(message), float(twist.linear.x), float(twist.angular.z)
         )
 
     def _take_odometry(self, message: Any) -> None:
@@ -72,15 +76,10 @@ class OdometryInput:
             2 * (turn.w * turn.z + turn.x * turn.y), 1 - 2 * (turn.y * turn.y + turn.z * turn.z)
         )
         pose = EgoPose(float(position.x), float(position.y), yaw)
-        self._guarded(self._buffer.add, _stamp_ns(message), pose)
+        self._guarded(self._buffer.add, stamp_ns_of(message), pose)
 
     def _guarded(self, take: Any, *values: Any) -> None:
         try:
             take(*values)
         except OdometryError as error:
             self._node.get_logger().error(str(error), throttle_duration_sec=5.0)
-
-
-def _stamp_ns(message: Any) -> int:
-    stamp = message.header.stamp
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_perception.bag_reading import stamp_of
 from ood_perception.errors import OodError
 from ood_perception.image_decoding import decode_message
+from ood_perception.message_stamp import stamp_ns_of
 from ood_perception.message_types import IMAGE_TYPE, message_typestore
 
 _CODEC = "mp4v"
@@ -51,7 +51,7 @@ class OverlayVideo:
     def add(self, serialised: bytes) -> None:
         """Appends a serialised sensor_msgs/Image. Raises OodError when it cannot be written."""
         message = message_typestore().deserialize_cdr(serialised, IMAGE_TYPE)
-        stamp_ns = stamp_of(message)
+        stamp_ns = stamp_ns_of(message)
         image = decode_message(message)
         if self._first_ns is None:
             self._first_ns = stamp_ns

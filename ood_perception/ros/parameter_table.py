@@ -96,6 +96,18 @@ NODE_PARAMETERS: tuple[Parameter, ...] = (
         "Type of ~/odometry, which holds hidden obstacles in place as the vehicle moves.",
         choices=("none", "twist", "odometry"),
     ),
+    Parameter(
+        "depth",
+        str,
+        "Distances that place obstacles: ~/NAME/depth (image), ~/NAME/points (points), or none.",
+        choices=("none", "image", "points"),
+    ),
+    Parameter(
+        "depth_max_offset_s",
+        float,
+        "Between the stamps of an image and of the distances that belong to it, seconds at most.",
+        range=(0.0, 1.0),
+    ),
     Parameter("ground_frame_id", str, "Frame of positions and points: z = 0 is the ground."),
     Parameter("overlay_reasons", bool, "Write into the overlay, in words, what decided the most."),
     *PIPELINE_PARAMETERS,

@@ -63,6 +63,8 @@ class NodeSettings:
     mounting_source: str
     ground_frame_id: str
     odometry: str
+    depth: str
+    depth_max_offset_s: float
     overlay_reasons: bool
     pipeline: PipelineSettings
     mountings: dict[str, Mounting]
@@ -130,6 +132,8 @@ def read_settings(node: Node) -> NodeSettings:
         mounting_source=value["mounting_source"],
         ground_frame_id=value["ground_frame_id"],
         odometry=value["odometry"],
+        depth=value["depth"],
+        depth_max_offset_s=value["depth_max_offset_s"],
         overlay_reasons=value["overlay_reasons"],
         pipeline=_pipeline_settings(value),
         mountings={camera: _mounting(value, camera) for camera in cameras},

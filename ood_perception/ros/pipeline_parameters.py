@@ -50,13 +50,13 @@ PIPELINE_PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "health.frozen_frames",
         int,
-        "So many identical images in a row are a frozen camera; 0: not checked.",
+        "So many identical images in a row are a frozen camera; 0: no such check, of either kind.",
         range=(0, 100000),
     ),
     Parameter(
         "health.frozen_s",
         float,
-        "Identical images over so many seconds are a frozen camera too.",
+        "Identical images over so many seconds are one too; 0: their number alone tells.",
         range=(0.0, 3600.0),
     ),
     Parameter(

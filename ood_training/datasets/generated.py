@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from ood_perception.errors import OodError
+from ood_perception.errors import OodError, first_line
 from ood_training.datasets.folder import paired_folder
 from ood_training.datasets.frame_files import FrameFiles
 from ood_training.datasets.frames import FrameDataset
@@ -26,7 +26,7 @@ def generated_classes(root: Path) -> tuple[str, ...]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise OodError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
+        raise OodError(f"{path}: not YAML: {first_line(error)}") from error
     names = content.get("classes") if isinstance(content, dict) else content
     if isinstance(names, list) and all(isinstance(entry, dict) for entry in names):
         by_id = {entry.get("id"): entry.get("name") for entry in names}

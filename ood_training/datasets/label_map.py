@@ -22,7 +22,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from ood_perception.errors import OodError
+from ood_perception.errors import OodError, first_line
 from ood_training.label_values import IGNORE_LABEL, OOD_LABEL
 
 _UNMAPPED = -1
@@ -127,7 +127,7 @@ def load_label_map(name_or_path: str | Path) -> LabelMap:
         )
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise OodError(
-            f"{name_or_path}: not a label map (name, classes, map): {str(error).splitlines()[0]}"
+            f"{name_or_path}: not a label map (name, classes, map): {first_line(error)}"
         ) from error
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ood_perception.errors import OodError
+from ood_perception.errors import OodError, first_line
 from ood_training.meta.table import ComponentTable, TableOrigin, join_tables
 from ood_training.whole_files import written_whole
 
@@ -158,7 +158,7 @@ def _read(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     except FileNotFoundError as error:
         raise OodError(f"{path}: no such file; 'ood meta build' writes it") from error
     except (OSError, pa.ArrowException) as error:
-        raise OodError(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from error
+        raise OodError(f"{path}: not a Parquet file: {first_line(error)}") from error
     try:
         content = json.loads((table.schema.metadata or {})[_METADATA_KEY])
         known = content["format"] == _FORMAT and isinstance(content["id"], str)

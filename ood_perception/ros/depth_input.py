@@ -1,0 +1,125 @@
+"""Distances measured in a camera's view: a registered depth image or the points of another sensor.
+
+A message is only looked at when an image of the camera shows something that wants a place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image, PointCloud2
+from std_msgs.msg import Header
+
+from ood_perception.camera import CameraModel, Mounting
+from ood_perception.depth_messages import cloud_points, depth_metres
+from ood_perception.depth_placement import (
+    DepthAt,
+    DepthError,
+    DepthView,
+    view_of_depth_image,
+    view_of_points,
+)
+from ood_perception.message_stamp import stamp_ns_of
+from ood_perception.nearest_stamp import NearestStamp
+from ood_perception.ros.parameters import NodeSettings
+from ood_perception.ros.transforms import MountingSource, MountingUnknownError
+
+_KEPT = 5
+_COLUMNS_LOOKED_AT = 320
+_QOS = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+class DepthInput:
+    """Subscribes ``~/NAME/depth`` (sensor_msgs/Image) or ``~/NAME/points`` (PointCloud2).
+
+    It does so from ``start`` to ``destroy``, and not at all where the parameter ``depth`` is none.
+    """
+
+    def __init__(
+        self, node: Node, camera: str, settings: NodeSettings, mounting_source: MountingSource
+    ) -> None:
+        self._node, self._camera = node, camera
+        self._kind = settings.depth
+        self._ground_frame_id = settings.ground_frame_id
+        self._follows_tf = settings.mounting_source == "tf"
+        self._mounting_source = mounting_source
+        self._messages: NearestStamp[Any] = NearestStamp(_KEPT, settings.depth_max_offset_s)
+        self._subscription: Any = None
+
+    @property
+    def topic(self) -> str:
+        """The topic, relative to the node."""
+        return f"~/{self._camera}/{'depth' if self._kind == 'image' else 'points'}"
+
+    def start(self) -> None:
+        """Subscribes."""
+        if self._kind == "none":
+            return
+        message_type = Image if self._kind == "image" else PointCloud2
+        self._subscription = self._node.create_subscription(
+            message_type, self.topic, self._take, _QOS
+        )
+
+    def destroy(self) -> None:
+        """Takes the subscription off the graph."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def at(self, stamp_ns: int, image: Header) -> DepthAt | None:
+        """How to get the distances that belong to an image; None where none are subscribed.
+
+        image: its header. What it gives raises DepthError where nothing was measured near the
+        stamp, or where it cannot be used.
+        """
+        if self._kind == "none":
+            return None
+        return lambda camera, mounting: self._view(stamp_ns, image.frame_id, camera, mounting)
+
+    def _take(self, message: Any) -> None:
+        self._messages.add(stamp_ns_of(message), message)
+
+    def _view(
+        self, stamp_ns: int, image_frame_id: str, camera: CameraModel, mounting: Mounting
+    ) -> DepthView:
+        found = self._messages.at(stamp_ns)
+        if found is None:
+            raise DepthError(
+                f"{self.topic}: nothing was measured near the image's stamp, obstacles are placed "
+                "on a flat ground; is it published, and is depth_max_offset_s long enough?"
+            )
+        measured_ns, message = found
+        if self._kind == "image":
+            depth = depth_metres(message)
+            step_px = max(1, depth.shape[1] // _COLUMNS_LOOKED_AT)
+            return view_of_depth_image(depth, camera, measured_ns, step_px=step_px)
+        points = self._optical(message, image_frame_id, mounting)
+        return view_of_points(points, camera, measured_ns)
+
+    def _optical(
+        self, cloud: PointCloud2, image_frame_id: str, mounting: Mounting
+    ) -> NDArray[np.float64]:
+        """Points of a cloud in the camera's optical frame."""
+        points, frame_id = cloud_points(cloud), cloud.header.frame_id
+        if frame_id == image_frame_id:
+            return points
+        if frame_id != self._ground_frame_id:
+            sensor = self._sensor(frame_id, stamp_ns_of(cloud))
+            points = points @ sensor.rotation.T + sensor.translation
+        return (points - mounting.translation) @ mounting.rotation
+
+    def _sensor(self, frame_id: str, stamp_ns: int) -> Mounting:
+        """Where a sensor with a frame of its own sat on the vehicle."""
+        if not self._follows_tf:
+            raise DepthError(
+                f"{self.topic}: its frame {frame_id!r} is neither the image's nor "
+                f"{self._ground_frame_id!r}; set mounting_source to tf or transform the points"
+            )
+        try:
+            return self._mounting_source.mounting(self._camera, frame_id, stamp_ns)
+        except MountingUnknownError as error:
+            raise DepthError(f"{self.topic}: {error}") from error
