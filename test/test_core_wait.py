@@ -60,3 +60,14 @@ def test_a_process_that_sleeps_or_has_ended_gets_no_time():
     sleeper.wait()
     assert patience.is_over()
     assert waited_for_core_s(sleeper.pid) == 0.0
+
+
+def test_a_limit_ends_however_long_threads_wait(monkeypatch):
+    now_s, told = [0.0], iter([0.0, 1e6, 1e6])
+    monkeypatch.setattr("core_wait.time.monotonic", lambda: now_s[0])
+    monkeypatch.setattr("core_wait.waited_for_core_s", lambda *ids: next(told))
+    patience = Patience(1.5)
+    now_s[0] = 14.9
+    assert not patience.is_over()
+    now_s[0] = 15.1
+    assert patience.is_over()
