@@ -13,7 +13,6 @@ from ood_perception.depth_placement import DepthError
 _DEPTHS = {"16UC1": ("u2", 1e-3), "mono16": ("u2", 1e-3), "32FC1": ("f4", 1.0)}
 # sensor_msgs/PointField
 _KINDS = {7: "f4", 8: "f8"}
-_SIZES = {"f4": 4, "f8": 8}
 
 
 def depth_metres(message: Any) -> NDArray[np.float32]:
@@ -58,8 +57,12 @@ def cloud_points(message: Any) -> NDArray[np.float64]:
     kinds = [_KINDS[fields[name].datatype] for name in "xyz"]
     offsets = [int(fields[name].offset) for name in "xyz"]
     raw = np.frombuffer(memoryview(message.data), dtype=np.uint8)
-    fits = all(offset + _SIZES[kind] <= step for offset, kind in zip(offsets, kinds, strict=True))
-    if not fits or row_step < step * int(message.width) or raw.size < row_step * message.height:
+    ends = [at + np.dtype(kind).itemsize for at, kind in zip(offsets, kinds, strict=True)]
+    if (
+        max(ends) > step
+        or row_step < step * int(message.width)
+        or raw.size < row_step * message.height
+    ):
         raise DepthError(
             f"point cloud of {message.width}x{message.height} points of {step} bytes, "
             f"{row_step} a row, cannot have {raw.size} bytes; check its publisher"

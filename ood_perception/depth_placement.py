@@ -99,7 +99,7 @@ def view_of_depth_image(
     camera: of the image. step_px: only every so many-th row and column is used.
     Raises DepthError for another shape or aspect.
     """
-    depth = np.asarray(depth_m, dtype=np.float64)
+    depth = np.asarray(depth_m)
     if depth.ndim != 2 or 0 in depth.shape:
         raise DepthError(f"depth image: shape {depth.shape}; give (height, width) in metres")
     height, width = depth.shape
@@ -110,7 +110,7 @@ def view_of_depth_image(
             f"{camera.width}x{camera.height}; register it to the camera image"
         )
     rows, columns = np.mgrid[0:height:step_px, 0:width:step_px]
-    values = depth[rows, columns].ravel()
+    values = depth[rows, columns].ravel().astype(np.float64)
     good = np.isfinite(values) & (values > 0)
     pixels = (np.column_stack([columns.ravel(), rows.ravel()])[good] + 0.5) * scale - 0.5
     rays = camera.rays(pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from copy import copy
 
 import numpy as np
 import pytest
@@ -13,8 +14,11 @@ pytestmark = [pytest.mark.ros, pytest.mark.timeout(120)]
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("ood_detection", reason="the messages of ood_detection are not built")
 
+from rclpy.serialization import serialize_message  # noqa: E402
 from ros_fixtures import PLACED  # noqa: E402
 from sensor_msgs.msg import Image, PointCloud2, PointField  # noqa: E402
+
+from ood_perception.message_stamp import stamp_ns_of  # noqa: E402
 
 ON_THE_PLANE_M = 1.4 * 100 / 16  # of the grey block, as test_node_frames has it
 MEASURED_M = 7.0
@@ -61,10 +65,8 @@ def seen(bench, measured=None, send=lambda message: None):
     image = bench.image(color_image())
     if measured is not None:
         depth = bench.in_executor(lambda: bench.node._session._depths["camera"])
-        stamp_ns = image.header.stamp.sec * 10**9 + image.header.stamp.nanosec
-        send(measured(image.header))
-        bench.wait(lambda: depth._messages.at(stamp_ns), "the measurement")
-        image.header.frame_id = "camera_optical"
+        send(measured(copy(image.header)))
+        bench.wait(lambda: depth._messages.at(stamp_ns_of(image)), "the measurement")
     before = len(bench.messages("camera/obstacles"))
     bench.send(image)
     bench.wait(lambda: len(bench.messages("camera/obstacles")) > before, "obstacles")
@@ -99,6 +101,19 @@ def test_points_of_an_unknown_frame_are_not_used_and_named(make_bench):
     assert obstacle.range_source == obstacle.RANGE_SOURCE_GROUND_PLANE
     bench.wait(lambda: "'lidar'" in bench.camera_status().message, "the frame's name")
     assert bench.camera_status().level == b"\x01"
+
+
+def test_a_damaged_depth_image_costs_the_cameras_image_nothing(make_bench):
+    bench = make_bench(depth="image", **PLACED).activate()
+    bench.send_info()
+    publisher = publisher_of(bench, Image, "depth")
+
+    def cut_off(message):
+        publisher.publish(serialize_message(message)[:-100])
+
+    obstacle = seen(bench, depth_image, cut_off)
+    assert obstacle.range_source == obstacle.RANGE_SOURCE_GROUND_PLANE
+    bench.wait(lambda: "damaged" in bench.camera_status().message, "the warning")
 
 
 def test_without_a_measurement_the_plane_places_and_the_node_warns(make_bench):

@@ -1,6 +1,6 @@
 """Distances measured in a camera's view: a registered depth image or the points of another sensor.
 
-A message is only looked at when an image of the camera shows something that wants a place.
+Each image of the camera takes the measurement that is nearest to it in time.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from ood_perception.depth_placement import (
     view_of_depth_image,
     view_of_points,
 )
+from ood_perception.errors import ImageError
 from ood_perception.message_stamp import stamp_ns_of
 from ood_perception.nearest_stamp import NearestStamp
 from ood_perception.ros.parameters import NodeSettings
+from ood_perception.ros.serialised_image import read_image
+from ood_perception.ros.serialised_stamp import read_stamp_ns
 from ood_perception.ros.transforms import MountingSource, MountingUnknownError
 
 _KEPT = 5
@@ -59,9 +62,14 @@ class DepthInput:
         """Subscribes."""
         if self._kind == "none":
             return
-        message_type = Image if self._kind == "image" else PointCloud2
+        is_image = self._kind == "image"
+        # rclpy's own reading would copy each depth image in the executor, used or not.
         self._subscription = self._node.create_subscription(
-            message_type, self.topic, self._take, _QOS
+            Image if is_image else PointCloud2,
+            self.topic,
+            self._take_image if is_image else self._take_points,
+            _QOS,
+            raw=is_image,
         )
 
     def destroy(self) -> None:
@@ -80,7 +88,10 @@ class DepthInput:
             return None
         return lambda camera, mounting: self._view(stamp_ns, image.frame_id, camera, mounting)
 
-    def _take(self, message: Any) -> None:
+    def _take_image(self, serialised: bytes) -> None:
+        self._messages.add(read_stamp_ns(serialised), serialised)
+
+    def _take_points(self, message: PointCloud2) -> None:
         self._messages.add(stamp_ns_of(message), message)
 
     def _view(
@@ -94,11 +105,17 @@ class DepthInput:
             )
         measured_ns, message = found
         if self._kind == "image":
-            depth = depth_metres(message)
+            depth = self._depth(message)
             step_px = max(1, depth.shape[1] // _COLUMNS_LOOKED_AT)
             return view_of_depth_image(depth, camera, measured_ns, step_px=step_px)
         points = self._optical(message, image_frame_id, mounting)
         return view_of_points(points, camera, measured_ns)
+
+    def _depth(self, serialised: bytes) -> NDArray[np.float32]:
+        try:
+            return depth_metres(read_image(serialised, Image))
+        except ImageError as error:  # of the depth image: the camera's own is good
+            raise DepthError(f"{self.topic}: {error}") from error
 
     def _optical(
         self, cloud: PointCloud2, image_frame_id: str, mounting: Mounting
