@@ -68,11 +68,57 @@ class NetworkSpec(FileSpec):
         )
 
 
-class ScoreSpec(_Strict):
-    """The anomaly score in the graph, in [0, 1], and the threshold: anomalous is >= threshold."""
+ScoreName = Literal[
+    "entropy",
+    "max_softmax",
+    "max_logit",
+    "standardized_max_logit",
+    "energy",
+    "max_min_logit",
+    "kernel_distance",
+    "mahalanobis",
+]
+BOUNDED_SCORES: tuple[ScoreName, ...] = ("entropy", "max_softmax", "kernel_distance")
 
-    name: Literal["entropy"] = "entropy"
+
+class UnitRangeSpec(_Strict):
+    """How a score without bounds comes into [0, 1]: 1 / (1 + exp(-(score - center) / scale))."""
+
+    center: float
+    scale: Annotated[float, Field(gt=0)]
+
+
+class LogitStatisticsSpec(_Strict):
+    """Of the largest logit where a class is the best one: mean and deviation of each class."""
+
+    means: tuple[float, ...]
+    deviations: tuple[Annotated[float, Field(gt=0)], ...]
+
+
+class ScoreSpec(_Strict):
+    """The anomaly score in the graph, in [0, 1], and the threshold: anomalous is >= threshold.
+
+    unit_range: for the scores that have no bounds of their own.
+    logit_statistics: for ``standardized_max_logit``.
+    smoothing_cells: deviation of a Gaussian over the grid, before ``unit_range``; 0 is none.
+    calibrated_on: the data that range, statistics and threshold come from, in words.
+    """
+
+    name: ScoreName = "entropy"
     threshold: Share
+    unit_range: UnitRangeSpec | None = None
+    logit_statistics: LogitStatisticsSpec | None = None
+    smoothing_cells: Annotated[float, Field(ge=0, le=20)] = 0.0
+    calibrated_on: str = ""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> ScoreSpec:
+        if (self.unit_range is None) != (self.name in BOUNDED_SCORES):
+            needed = "has bounds and takes no" if self.unit_range else "has no bounds: it needs a"
+            raise ValueError(f"the score {self.name} {needed} unit_range")
+        if (self.logit_statistics is None) == (self.name == "standardized_max_logit"):
+            raise ValueError("logit_statistics belong to standardized_max_logit, and only to it")
+        return self
 
 
 class PromiseSpec(_Strict):
@@ -148,6 +194,8 @@ class Manifest(_Strict):
     """The bundle's table of contents.
 
     road_classes: ids of the classes that a vehicle drives on.
+    probabilities: what the softmax of the graph's logits is: the network's own softmax, normalised
+        ``sigmoids`` of a one-vs-rest head, or normalised ``kernels``.
     """
 
     schema_version: int
@@ -156,6 +204,7 @@ class Manifest(_Strict):
     road_classes: tuple[int, ...]
     network: NetworkSpec
     score: ScoreSpec
+    probabilities: Literal["softmax", "sigmoids", "kernels"] = "softmax"
     meta_classifier: MetaClassifierSpec | None = None
     provenance: Provenance
     contact: ContactSpec = ContactSpec()
@@ -166,4 +215,9 @@ class Manifest(_Strict):
         unknown = [c for c in self.road_classes if not 0 <= c < len(self.classes)]
         if unknown:
             raise ValueError(f"road_classes {unknown} are not among {len(self.classes)} classes")
+        statistics = self.score.logit_statistics
+        if statistics is not None:
+            counts = {len(statistics.means), len(statistics.deviations)}
+            if counts != {len(self.classes)}:
+                raise ValueError(f"score.logit_statistics are not of {len(self.classes)} classes")
         return self

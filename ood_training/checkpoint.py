@@ -31,6 +31,8 @@ class Progress:
     losses: of the steps of the unfinished epoch.
     best: the highest value so far of the figure that ``keep_best_by`` names, in this stage.
     loss_scaler: state of the gradient scaling of float16.
+    evidence: fields of the ``Evidence`` that the network's logits are; its default when empty.
+    kernels: fields of the ``KernelSettings`` of a kernel head; empty for a linear head.
     """
 
     stage: int
@@ -46,6 +48,8 @@ class Progress:
     best: float | None = None
     seconds: float = 0.0
     loss_scaler: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[str, Any] = field(default_factory=dict)
+    kernels: dict[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ood_training.commands.check_data import check_data
+from ood_training.commands.compare import compare
 from ood_training.commands.evaluate import evaluate
 from ood_training.commands.export import export
 from ood_training.commands.meta import meta
@@ -15,6 +16,6 @@ from ood_training.commands.train import train
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
-    for verb in (check_data, train, proxies, export, quantize, evaluate):
+    for verb in (check_data, train, proxies, export, quantize, evaluate, compare):
         app.command()(verb)
     app.add_typer(meta, name="meta")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ood_training.data_configuration import (
     LoadingConfiguration,
@@ -22,7 +22,7 @@ class StageConfiguration(Section):
     """One part of a run.
 
     unknown_objects: false trains known classes only (cross-entropy, 254 ignored); true uses the
-        entropy-maximisation loss, pasted objects and proxies.
+        loss that ``loss`` names, pasted objects and proxies.
     steps_per_epoch: null is one pass over all street frames, and over the drawn proxies of mode
         epoch_draw.
     encoder_learning_rate: of the network's ``backbone_modules``; the other rate is the rest's.
@@ -44,10 +44,48 @@ class StageConfiguration(Section):
 
 
 class LossConfiguration(Section):
-    """``ood_weight`` is the paper's lambda."""
+    """The loss of stages with unknown objects; the others train with cross-entropy.
 
+    kind: ``entropy_maximization`` (spec section 4), or ``one_vs_rest``: each class against all
+        others, and none of the classes on unknown objects.
+    ood_weight: the paper's lambda.
+    top_k: K of ``one_vs_rest``, the strongest classes of an unknown pixel that it holds down.
+    logit_scale: s of ``one_vs_rest``, which multiplies the logits.
+    """
+
+    kind: Literal["entropy_maximization", "one_vs_rest"] = "entropy_maximization"
     ood_weight: float = Field(default=0.9, ge=0, le=1)
     reduction: Literal["legacy", "per_term"] = "per_term"
+    top_k: int = Field(default=5, ge=1)
+    logit_scale: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> LossConfiguration:
+        if self.kind == "one_vs_rest" and self.reduction != "per_term":
+            raise ValueError("one_vs_rest knows only the reduction per_term")
+        return self
+
+
+class HeadConfiguration(Section):
+    """What turns features into classes.
+
+    kind: ``linear``, or ``kernels``: one radial basis kernel a class (deterministic uncertainty
+        quantification). Kernels bring their own loss for every stage, known pixels against all
+        other classes and unknown pixels against all classes; of ``loss`` only ``ood_weight`` is
+        theirs. The other settings here are of kernels.
+    kernel_features: m, the numbers that a class makes of a place's features.
+    length_scale: sigma; a mean squared distance of sigma^2 from its centroid makes a kernel 0.61.
+    momentum: gamma of the centroids' moving average, over the steps.
+    gradient_penalty: weight of the two-sided penalty that keeps the kernels as steep as the image;
+        0 is none. A step then takes 3 to 8 times as long on a CPU, and more where only the head
+        learns, because the penalty goes through the frozen network twice.
+    """
+
+    kind: Literal["linear", "kernels"] = "linear"
+    kernel_features: int = Field(default=32, ge=1)
+    length_scale: float = Field(default=0.3, gt=0)
+    momentum: float = Field(default=0.99, ge=0, lt=1)
+    gradient_penalty: float = Field(default=0.0, ge=0)
 
 
 class OptimizerConfiguration(Section):
@@ -112,6 +150,7 @@ class TrainingConfiguration(Section):
     augmentation: Literal["published", "recommended"] = "recommended"
     loading: LoadingConfiguration = LoadingConfiguration()
     loss: LossConfiguration = LossConfiguration()
+    head: HeadConfiguration = HeadConfiguration()
     stages: tuple[StageConfiguration, ...] = Field(min_length=1)
 
     @field_validator("stages")
@@ -125,6 +164,16 @@ class TrainingConfiguration(Section):
             if name in ("last", "best") or names.count(name) > 1:
                 raise ValueError(f"the name {name!r} is taken: each stage needs its own")
         return stages
+
+    @model_validator(mode="after")
+    def _fits_the_head(self) -> TrainingConfiguration:
+        if self.head.kind == "linear":
+            return self
+        if self.loss.kind != "entropy_maximization" or self.loss.reduction != "per_term":
+            raise ValueError("head: kernels have their own loss: leave loss.kind and reduction out")
+        if self.head.gradient_penalty and self.precision == "float16":
+            raise ValueError("head.gradient_penalty needs the precision float32 or bfloat16")
+        return self
 
 
 def load_training_configuration(path: Path) -> TrainingConfiguration:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ood_training.datasets.registry import DATASET_KINDS
 from ood_training.settings import Section
@@ -13,6 +13,12 @@ from ood_training.settings import Section
 def _rising(values: tuple[float, float]) -> tuple[float, float]:
     if not 0 < values[0] <= values[1]:
         raise ValueError(f"{list(values)}: give least and greatest, both above 0")
+    return values
+
+
+def _rising_shares(values: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= values[0] <= values[1] <= 1:
+        raise ValueError(f"{list(values)}: give least and greatest, both from 0 to 1")
     return values
 
 
@@ -85,6 +91,29 @@ class ValidationConfiguration(Section):
     paste_objects: ObjectsConfiguration | None = None
 
 
+class StyleConfiguration(Section):
+    """How the style of pasted unknown objects is aligned with their scene (``styles``).
+
+    kind: none leaves the objects' colours; moments matches mean and deviation in CIELAB; fourier
+        takes the scene's low-frequency amplitudes; plugin is a style transfer of your own.
+    strength: least and greatest part of the way to the scene's style, drawn for each object (kinds
+        moments and fourier).
+    beta: part of each axis of the spectrum whose amplitudes are the scene's (kind fourier).
+    plugin: ``package.module:factory`` of a function that returns a ``StyleTransfer``.
+    """
+
+    kind: Literal["none", "moments", "fourier", "plugin"] = "none"
+    strength: Annotated[tuple[float, float], AfterValidator(_rising_shares)] = (0.2, 0.8)
+    beta: float = Field(default=0.06, ge=0, le=1)
+    plugin: str | None = Field(default=None, pattern=r"^\w+(\.\w+)*:\w+$")
+
+    @model_validator(mode="after")
+    def _names_a_plugin_where_it_is_used(self) -> StyleConfiguration:
+        if (self.kind == "plugin") != (self.plugin is not None):
+            raise ValueError("kind plugin and plugin: package.module:factory go together")
+        return self
+
+
 class PasteConfiguration(Section):
     """Objects pasted into street crops (stages with ``unknown_objects``).
 
@@ -96,6 +125,7 @@ class PasteConfiguration(Section):
     marks_probability: part of the crops that get harmless shadows and painted marks.
     crops_share: part of the pasted objects that comes from ``objects.object_crops``; null takes
         every object of both sources with equal probability.
+    style: how unknown objects are made to look like their scene.
     """
 
     probability: float = Field(default=0.5, ge=0, le=1)
@@ -108,6 +138,7 @@ class PasteConfiguration(Section):
     known_classes: tuple[str, ...] = ()
     marks_probability: float = Field(default=0.0, ge=0, le=1)
     crops_share: float | None = Field(default=None, ge=0, le=1)
+    style: StyleConfiguration = StyleConfiguration()
 
 
 class ProxyConfiguration(Section):

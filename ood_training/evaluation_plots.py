@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from ood_training.metrics.pixel_curve import PixelCurve, PixelMetrics, pixel_metrics
+from ood_training.metrics.pixel_curve import (
+    PixelCurve,
+    PixelMetrics,
+    pixel_metrics,
+    spread_points,
+)
 from ood_training.whole_files import written_whole
 
 _POINTS, _BINS = 4000, 100
@@ -35,7 +39,7 @@ def draw_plots(curve: PixelCurve, folder: Path, title: str) -> tuple[Path, ...]:
 
 
 def _roc(curve: PixelCurve, metrics: PixelMetrics, title: str) -> Figure:
-    figure, shown = Figure(figsize=(6, 5), layout="constrained"), _shown(curve)
+    figure, shown = Figure(figsize=(6, 5), layout="constrained"), spread_points(curve, _POINTS)
     axes = figure.subplots()
     axes.plot(
         np.append(0, curve.false[shown] / curve.false[-1]),
@@ -51,7 +55,7 @@ def _roc(curve: PixelCurve, metrics: PixelMetrics, title: str) -> Figure:
 
 
 def _precision_recall(curve: PixelCurve, metrics: PixelMetrics, title: str) -> Figure:
-    figure, shown = Figure(figsize=(6, 5), layout="constrained"), _shown(curve)
+    figure, shown = Figure(figsize=(6, 5), layout="constrained"), spread_points(curve, _POINTS)
     axes = figure.subplots()
     axes.step(
         curve.found[shown] / curve.found[-1],
@@ -81,10 +85,3 @@ def _scores(curve: PixelCurve, title: str) -> Figure:
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
-
-
-def _shown(curve: PixelCurve) -> NDArray[np.intp]:
-    """Indices of at most some thousand points, evenly spaced along both rates."""
-    along = curve.found / curve.found[-1] + curve.false / curve.false[-1]
-    wanted = np.searchsorted(along, np.linspace(along[0], along[-1], _POINTS))
-    return np.unique(np.minimum(wanted, along.size - 1))

@@ -53,11 +53,11 @@ def run_evaluation(
     if request.every < 1:
         raise OodError(f"every {request.every}-th frame cannot be taken; give 1 or more")
     protocol = check_protocol(request.protocol)
-    dataset = _open(request)
+    dataset = open_evaluation_data(request)
     if request.plots is not None and not dataset.label_map.has_unknown:
         raise OodError(f"{dataset.name} has no unknown objects, so there is nothing to plot")
     source = _source(request, dataset)
-    dataset = _with_classes_of(request, dataset, source)
+    dataset = open_evaluation_data(request, source.classes)
     evaluation = evaluate_scores(source, dataset, protocol, on_progress)
     result = {
         **evaluation.figures,
@@ -79,6 +79,30 @@ def run_evaluation(
     if request.plots is not None:
         result["plots"] = _draw(request.plots, evaluation.curve, dataset.name, source.model)
     return result
+
+
+def open_evaluation_data(
+    request: EvaluationRequest, classes: tuple[str, ...] | None = None
+) -> FrameDataset:
+    """The frames to measure on, in these classes of a network where the labels can be read so.
+
+    Raises OodError for missing data, and for other classes, unless unknown objects can be measured
+    without them.
+    """
+    dataset = _open(request)
+    if classes is None or len(dataset.label_map.classes) < 2:
+        return dataset
+    if dataset.label_map.classes == classes:
+        return dataset
+    try:
+        reopened = open_dataset(
+            request.kind, request.data, request.split, request.label_map, classes
+        )
+        return reopened.every(request.every)
+    except OodError:
+        if dataset.label_map.has_unknown:
+            return dataset
+        raise
 
 
 def _open(request: EvaluationRequest) -> FrameDataset:
@@ -107,28 +131,6 @@ def _source(request: EvaluationRequest, dataset: FrameDataset) -> ScoreSource:
     from ood_training.score_bundle import BundleScores
 
     return BundleScores(load_bundle(request.bundle), request.backend)
-
-
-def _with_classes_of(
-    request: EvaluationRequest, dataset: FrameDataset, source: ScoreSource
-) -> FrameDataset:
-    """The data set in the network's own classes, where its labels can be read so.
-
-    Raises OodError for other classes, unless unknown objects can be measured without them.
-    """
-    if source.classes is None or len(dataset.label_map.classes) < 2:
-        return dataset
-    if dataset.label_map.classes == source.classes:
-        return dataset
-    try:
-        reopened = open_dataset(
-            request.kind, request.data, request.split, request.label_map, source.classes
-        )
-        return reopened.every(request.every)
-    except OodError:
-        if dataset.label_map.has_unknown:
-            return dataset
-        raise
 
 
 def _draw(folder: Path, curve: Any, name: str, model: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,16 +28,22 @@ from ood_perception.bundle import (
 from ood_perception.errors import OodError
 from ood_training.checkpoint import load_network_state, read_checkpoint
 from ood_training.class_colors import class_color
+from ood_training.deployed_score import DeployedScore
+from ood_training.evidence import Evidence, EvidenceKind
 from ood_training.export_check import (
     OUTPUTS,
+    Expectation,
     GraphDifference,
     check_graph,
     real_images,
     synthetic_image,
 )
+from ood_training.feature_distance import FeatureStatistics
 from ood_training.models import SegmentationNetwork, create_model
+from ood_training.models.kernel_head import KernelSettings
 
 _OPSET = 17
+ENTROPY = ScoreSpec(name="entropy", threshold=0.7)
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class ExportSettings:
     """What a bundle is made for.
 
     input_size, grid_size: (height, width); the grid is half the input when None.
-    threshold: anomalous is a score of at least this.
+    score: which anomaly score, and from which value on it is anomalous (``score_calibration``).
+    features: of the training set, for the score mahalanobis.
     road_classes: names of the classes that a vehicle drives on.
     """
 
@@ -55,7 +61,8 @@ class ExportSettings:
     terms: str
     input_size: tuple[int, int] = (576, 1024)
     grid_size: tuple[int, int] | None = None
-    threshold: float = 0.7
+    score: ScoreSpec = ENTROPY
+    features: FeatureStatistics | None = None
     road_classes: tuple[str, ...] = ("road",)
     recipe: str = ""
 
@@ -69,15 +76,24 @@ class DeployedNetwork(nn.Module):
     """A network with colour order, normalisation, labels and anomaly score inside.
 
     forward: image (N, H, W, 3) uint8 BGR -> labels (N, gh, gw) uint8, score (N, gh, gw) float32
-    in [0, 1] (softmax entropy over ln C, section 6 of the method's specification), logits
-    (N, C, h', w') float32 at the decoder's stride. Labels and score come from the logits brought
-    to the grid bilinearly with aligned corners.
+    in [0, 1], logits (N, C, h', w') float32 at the decoder's stride, whose softmax is the class
+    probabilities of whatever kind of ``Evidence``. Labels and score come from the network's own
+    logits, brought to the grid bilinearly with aligned corners.
+
+    score: which one; mahalanobis needs ``features`` beside it.
     """
 
-    def __init__(self, network: SegmentationNetwork, grid: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        grid: tuple[int, int],
+        score: ScoreSpec = ENTROPY,
+        features: FeatureStatistics | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
         self.grid = grid
+        self.score = DeployedScore(score, grid, features)
         self.gain: Tensor
         self.offset: Tensor
         self.rgb_from_bgr: Tensor
@@ -88,27 +104,20 @@ class DeployedNetwork(nn.Module):
         self.register_buffer("rgb_from_bgr", torch.tensor([2, 1, 0]))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        upsampled, features, logits = self.grid_logits(image)
+        score = self.score(upsampled, features)
+        labels = upsampled.argmax(dim=1).to(torch.uint8)
+        return labels, score, self.network.evidence.log_evidence(logits)
+
+    def grid_logits(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits on the grid, features and logits at the decoder's stride, of uint8 BGR images."""
         planes = image.permute(0, 3, 1, 2).float().index_select(1, self.rgb_from_bgr)
-        logits = self.network.small_logits(planes * self.gain + self.offset)
+        features = self.network.features(planes * self.gain + self.offset)
+        logits = self.network.classify(features)
         upsampled = functional.interpolate(
             logits, size=self.grid, mode="bilinear", align_corners=True
         )
-        score = _normalised_entropy(upsampled)
-        return upsampled.argmax(dim=1).to(torch.uint8), score, logits
-
-
-def _normalised_entropy(logits: Tensor) -> Tensor:
-    """(N, h, w) softmax entropy over ln C of (N, C, h, w) logits.
-
-    With s = logits less their largest and Z = sum exp(s): ln Z - sum(s exp(s)) / Z. That is the
-    entropy without a softmax over the channels, the slowest part of the graph on a processor.
-    """
-    shifted = logits - logits.amax(dim=1, keepdim=True)
-    exponentials = shifted.exp()
-    total = exponentials.sum(dim=1)
-    entropy = total.log() - (exponentials * shifted).sum(dim=1) / total
-    # rounding lifts a uniform softmax slightly above 1
-    return (entropy / math.log(logits.shape[1])).clamp(0.0, 1.0)
+        return upsampled, features, logits
 
 
 def load_trained_network(path: Path) -> tuple[SegmentationNetwork, tuple[str, ...]]:
@@ -119,19 +128,26 @@ def load_trained_network(path: Path) -> tuple[SegmentationNetwork, tuple[str, ..
         len(progress.classes),
         decoder_channels=progress.decoder_channels,
         output_stride=progress.output_stride,
+        kernels=KernelSettings(**progress.kernels) if progress.kernels else None,
     )
     load_network_state(network, tensors, path)
+    network.evidence = Evidence(**progress.evidence)
     return network.eval(), progress.classes
 
 
 def network_to_onnx(
-    network: SegmentationNetwork, input_size: tuple[int, int], grid: tuple[int, int]
+    network: SegmentationNetwork,
+    input_size: tuple[int, int],
+    grid: tuple[int, int],
+    score: ScoreSpec = ENTROPY,
+    features: FeatureStatistics | None = None,
 ) -> bytes:
     """The graph of ``DeployedNetwork`` for a fixed input size and any batch, in evaluation mode.
 
     Args:
         network: of any kind; it is left in evaluation mode, with contiguous weights.
         input_size, grid: (height, width); the input's sides are multiples of 16.
+        score, features: as ``DeployedNetwork`` takes them.
 
     Raises OodError when ONNX Runtime computes something else than PyTorch on a synthetic image.
     """
@@ -139,8 +155,8 @@ def network_to_onnx(
         raise OodError(f"input size {input_size[0]}x{input_size[1]}: sides must be multiples of 16")
     network = network.to(memory_format=torch.contiguous_format).eval()
     image = synthetic_image(input_size)
-    graph = _trace(DeployedNetwork(network, grid).eval(), torch.from_numpy(image))
-    check_graph(graph, network, grid, [image])
+    graph = _trace(DeployedNetwork(network, grid, score, features).eval(), torch.from_numpy(image))
+    check_graph(graph, Expectation(network, grid, score, features), [image])
     return graph
 
 
@@ -165,16 +181,20 @@ def export_bundle(
     not compute what PyTorch computes.
     """
     network, classes = load_trained_network(checkpoint)
-    manifest = _manifest(classes, settings)
+    manifest = _manifest(classes, settings, network.evidence.kind)
     images: Iterable[NDArray[np.uint8]] = [synthetic_image(settings.input_size)]
     if check_images is not None:
         images = real_images(check_images, manifest.network)
-    graph = network_to_onnx(network, settings.input_size, settings.grid)
-    difference = check_graph(graph, network, settings.grid, images)
+    score, features = settings.score, settings.features
+    graph = network_to_onnx(network, settings.input_size, settings.grid, score, features)
+    expectation = Expectation(network, settings.grid, score, features)
+    difference = check_graph(graph, expectation, images)
     return write_bundle(folder, manifest, graph), difference
 
 
-def _manifest(classes: tuple[str, ...], settings: ExportSettings) -> Manifest:
+def _manifest(
+    classes: tuple[str, ...], settings: ExportSettings, probabilities: EvidenceKind
+) -> Manifest:
     missing = [name for name in settings.road_classes if name not in classes]
     if missing:
         raise OodError(f"no class {missing[0]!r} to drive on: the classes are {', '.join(classes)}")
@@ -187,7 +207,8 @@ def _manifest(classes: tuple[str, ...], settings: ExportSettings) -> Manifest:
         ),
         road_classes=tuple(classes.index(name) for name in settings.road_classes),
         network=NetworkSpec.of_sizes(settings.input_size, settings.grid),
-        score=ScoreSpec(name="entropy", threshold=settings.threshold),
+        score=settings.score,
+        probabilities=probabilities,
         provenance=Provenance(
             trained_on=settings.trained_on,
             terms=settings.terms,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional
 
 from ood_perception.bundle import NetworkSpec
 from ood_perception.errors import OodError
 from ood_perception.image_files import list_images, read_image
 from ood_perception.letterbox import Letterbox
+from ood_perception.manifest import ScoreSpec
+from ood_perception.score_formula import finished_score, raw_score
 from ood_training.evaluation import network_input
+from ood_training.feature_distance import FeatureStatistics
 from ood_training.models import SegmentationNetwork
 
 OUTPUTS = ("labels", "score", "logits")
@@ -41,18 +44,52 @@ class GraphDifference:
     label_agreement: float
 
 
+@dataclass(frozen=True, eq=False)
+class Expectation:
+    """What a graph should compute: the network by PyTorch, the score by NumPy in float64.
+
+    network: in evaluation mode; its input is prepared as training and evaluation do it.
+    grid: (height, width) of labels and score.
+    features: of the training set, for the score mahalanobis.
+    """
+
+    network: SegmentationNetwork
+    grid: tuple[int, int]
+    score: ScoreSpec
+    features: FeatureStatistics | None = None
+
+    def of(self, image: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        """Labels, score and logits, as the graph's ``OUTPUTS``, of (1, H, W, 3) uint8 BGR."""
+        with torch.inference_mode():
+            features = self.network.features(network_input(image[0], self.network))
+            logits = self.network.classify(features)
+            upsampled = self._grown(logits)
+            raw = self._raw(upsampled, features)
+            log_evidence = self.network.evidence.log_evidence(logits)
+        score = finished_score(self.score, raw)[None]
+        return [upsampled.argmax(dim=1).numpy(), score, log_evidence.numpy()]
+
+    def _raw(self, upsampled: Tensor, features: Tensor) -> NDArray[np.floating]:
+        if self.score.name != "mahalanobis":
+            return raw_score(self.score, upsampled[0].double().numpy())
+        assert self.features is not None
+        distance = self.features.distances(features[0].double().flatten(1).T)
+        return self._grown(distance.view(1, 1, *features.shape[-2:]))[0, 0].numpy()
+
+    def _grown(self, planes: Tensor) -> Tensor:
+        return functional.interpolate(planes, size=self.grid, mode="bilinear", align_corners=True)
+
+
 def check_graph(
     graph: bytes,
-    network: SegmentationNetwork,
-    grid: tuple[int, int],
+    expectation: Expectation,
     images: Iterable[NDArray[np.uint8]],
 ) -> GraphDifference:
     """Run graph and network side by side.
 
     Args:
         graph: serialised ONNX with the outputs ``OUTPUTS``.
-        network: in evaluation mode; its input is prepared as training and evaluation do it.
-        grid: (height, width) of labels and score.
+        expectation: what it should compute.
         images: at least one of (1, H, W, 3) uint8 BGR, of the graph's size.
 
     Raises OodError where the two differ by more than rounding.
@@ -63,7 +100,7 @@ def check_graph(
     each = []
     for image in images:
         found = session.run(list(OUTPUTS), {"image": image})
-        each.append(_difference(found, _expected(network, grid, image)))
+        each.append(_difference(found, expectation.of(image)))
     if not each:
         raise OodError("no image to check the exported graph on")
     logits, score, agreement = (np.array(column) for column in zip(*each, strict=True))
@@ -105,19 +142,6 @@ def synthetic_image(size: tuple[int, int]) -> NDArray[np.uint8]:
 
 def _fitted(image: NDArray[np.uint8], spec: NetworkSpec) -> NDArray[np.uint8]:
     return Letterbox.fit(spec, *image.shape[:2]).apply(image)
-
-
-def _expected(
-    network: SegmentationNetwork, grid: tuple[int, int], image: NDArray[np.uint8]
-) -> list[NDArray[Any]]:
-    """Labels, score (softmax entropy over ln C, in float64) and logits, by PyTorch alone."""
-    with torch.inference_mode():
-        logits = network.small_logits(network_input(image[0], network))
-        upsampled = functional.interpolate(logits, size=grid, mode="bilinear", align_corners=True)
-        log_probabilities = upsampled.double().log_softmax(dim=1)
-        entropy = -(log_probabilities.exp() * log_probabilities).sum(dim=1)
-    score = entropy / math.log(network.num_classes)
-    return [upsampled.argmax(dim=1).numpy(), score.numpy(), logits.numpy()]
 
 
 def _difference(

@@ -12,6 +12,7 @@ from ood_training.augmentation import Crop, random_crop
 from ood_training.datasets.cutouts import Cutout
 from ood_training.harmless_marks import darken_ellipse
 from ood_training.losses import IGNORE_LABEL, OOD_LABEL
+from ood_training.styles import StyleTransfer
 
 Image = NDArray[np.uint8]
 
@@ -27,6 +28,7 @@ class PasteRules:
         is half as high as the camera stands.
     anywhere: share of the objects that are placed without regard to ground and horizon.
     ring_px: pixels around an object that are ignored, where its soft edge mixes both.
+    style: aligns unknown objects with the scene; None leaves their colours.
     """
 
     ground_ids: tuple[int, ...]
@@ -34,6 +36,7 @@ class PasteRules:
     height_to_drop: tuple[float, float] = (0.1, 1.1)
     anywhere: float = 0.12
     ring_px: int = 1
+    style: StyleTransfer | None = None
 
 
 def paste_object(
@@ -54,7 +57,7 @@ def paste_object(
         horizon: row of the horizon in this picture.
         label: what the object is, 254 for an unknown one.
 
-    Returns whether there was a place for it.
+    Returns whether there was a place for it. Raises OodError when a style transfer fails.
     """
     place = _choose_place(labels, rules, rng, horizon)
     if place is None:
@@ -71,6 +74,11 @@ def paste_object(
     if rng.random() < 0.6:
         _cast_shadow(image, target, rng)
     region = image[target].astype(np.float32)
+    # Cut-outs of known classes come from street frames and have their style already.
+    if rules.style is not None and label == OOD_LABEL:
+        # A generator of its own: with any style the same objects stand at the same places.
+        patch = rules.style(patch, mask, image, target, rng.spawn(1)[0])
+    # After the style, which is the whole scene's, the light is that of the place in it.
     patch = _match_light(patch, mask, region, rng)
     alpha = mask[..., None]
     image[target] = np.clip(patch * alpha + region * (1.0 - alpha), 0, 255).astype(np.uint8)

@@ -28,6 +28,8 @@ from ood_training.sampler_frames import (
     open_frames,
 )
 from ood_training.sampler_objects import UnknownObjects
+from ood_training.styles import StyleTransfer
+from ood_training.styles.registry import open_style
 
 __all__ = ["TrainingSampler", "class_names", "horizon_row", "open_frames", "open_source"]
 _MEBIBYTE = 1 << 20
@@ -60,11 +62,13 @@ class TrainingSampler:
         self._background = IGNORE_LABEL if background == "ignore" else self._ids((background,))[0]
         self._objects: UnknownObjects | None = None
         self._known_cutouts: list[tuple[Cutout, int]] = []
+        self._style: StyleTransfer | None = None
         if any(stage.unknown_objects for stage in configuration.stages):
             self._objects = UnknownObjects(
                 configuration.data_root, configuration.objects, paste, configuration.proxies,
                 self._cache,
             )  # fmt: skip
+            self._style = open_style(paste.style)
             known_ids = self._ids(paste.known_classes)
             if known_ids and self._ground_ids and paste.known_probability > 0:
                 self._known_cutouts = self._frames.known_cutouts(known_ids)
@@ -191,7 +195,7 @@ class TrainingSampler:
         settings = self.configuration.paste
         rules = proxies.PasteRules(
             self._ground_ids, settings.height_px, anywhere=settings.anywhere,
-            ring_px=settings.ring_px,
+            ring_px=settings.ring_px, style=self._style,
         )  # fmt: skip
         if rng.random() < settings.marks_probability:
             add_harmless_marks(crop.image, crop.labels, self._ground_ids, rng)

@@ -20,7 +20,7 @@ from ood_training.export import ExportSettings, export_bundle, network_to_onnx
 from ood_training.models import SegmentationNetwork, create_model
 
 SIZE, GRID = (48, 64), (24, 32)
-SETTINGS = ExportSettings("scenes", "generated scenes", "Apache-2.0", SIZE, GRID, 0.5)
+SETTINGS = ExportSettings("scenes", "generated scenes", "Apache-2.0", SIZE, GRID)
 
 
 def _network(num_classes: int = 2) -> SegmentationNetwork:

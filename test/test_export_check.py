@@ -16,12 +16,12 @@ from ood_perception.bundle import NetworkSpec, load_bundle
 from ood_perception.detector import Detector
 from ood_perception.errors import OodError
 from ood_training.checkpoint import Progress, save_checkpoint
-from ood_training.export import ExportSettings, export_bundle, network_to_onnx
-from ood_training.export_check import check_graph, real_images, synthetic_image
+from ood_training.export import ENTROPY, ExportSettings, export_bundle, network_to_onnx
+from ood_training.export_check import Expectation, check_graph, real_images, synthetic_image
 from ood_training.models import SegmentationNetwork, create_model
 
 SIZE, GRID = (32, 48), (16, 24)
-SETTINGS = ExportSettings("scenes", "generated scenes", "Apache-2.0", SIZE, GRID, 0.5)
+SETTINGS = ExportSettings("scenes", "generated scenes", "Apache-2.0", SIZE, GRID)
 CLASSES = ("road", "tree", "sky")
 
 
@@ -58,7 +58,9 @@ def test_pictures_are_fitted_as_the_vehicle_fits_them(tmp_path: Path) -> None:
 def test_a_true_graph_passes_and_says_how_near_it_is() -> None:
     network = _network()
     graph = network_to_onnx(network, SIZE, GRID)
-    difference = check_graph(graph, network, GRID, [synthetic_image(SIZE)] * 2)
+    difference = check_graph(
+        graph, Expectation(network, GRID, ENTROPY), [synthetic_image(SIZE)] * 2
+    )
     assert difference.images == 2
     assert 0 < difference.logits < 1e-4
     assert 0 <= difference.score < 1e-4
@@ -69,16 +71,16 @@ def test_another_function_is_refused() -> None:
     network, image = _network(), synthetic_image(SIZE)
     graph = network_to_onnx(network, SIZE, GRID)
     with pytest.raises(OodError, match=r"graph differs from the network: logits by .*\(2 images\)"):
-        check_graph(graph, _network(1), GRID, [image, image])
+        check_graph(graph, Expectation(_network(1), GRID, ENTROPY), [image, image])
     # the same weights, but an input that is prepared in another way
     network.mean = (0.4, 0.5, 0.5)
     with pytest.raises(OodError, match="graph differs from the network"):
-        check_graph(graph, network, GRID, [image])
+        check_graph(graph, Expectation(network, GRID, ENTROPY), [image])
     network.mean = (float("nan"),) * 3
     with pytest.raises(OodError, match="graph differs from the network: logits by nan"):
-        check_graph(graph, network, GRID, [image])
+        check_graph(graph, Expectation(network, GRID, ENTROPY), [image])
     with pytest.raises(OodError, match="no image to check the exported graph on"):
-        check_graph(graph, network, GRID, [])
+        check_graph(graph, Expectation(network, GRID, ENTROPY), [])
 
 
 def test_nothing_is_written_when_the_pictures_are_no_use(tmp_path: Path) -> None:

@@ -39,9 +39,11 @@ SIZE, GRID = (48, 64), (24, 32)
 class RedIsUnknown(SegmentationNetwork):
     """Two classes whose logits meet where the picture is red."""
 
-    def small_logits(self, image: torch.Tensor) -> torch.Tensor:
-        pooled = torch.nn.functional.avg_pool2d(image, 2)
-        certain = (1.0 - pooled[:, :1]).clamp_min(0.0) * 3
+    def features(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.avg_pool2d(image, 2)
+
+    def classify(self, features: torch.Tensor) -> torch.Tensor:
+        certain = (1.0 - features[:, :1]).clamp_min(0.0) * 3
         return torch.cat([certain, -certain], dim=1)
 
 

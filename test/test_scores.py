@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ood_perception import scores
 
@@ -90,3 +92,52 @@ def test_entropy_of_probabilities_takes_zero_probability_for_no_surprise() -> No
 def test_wrong_input_is_refused(name: str, logits: np.ndarray) -> None:
     with pytest.raises(ValueError, match="scores need"):
         getattr(scores, name)(np.asarray(logits))
+
+
+def test_standardized_max_logit_is_in_deviations_of_the_best_class() -> None:
+    """Best classes 0 and 2: (5 - 3) / 2 = 1 above, (1 - 4) / 0.5 = 6 below what is usual."""
+    logits = np.array([[5.0, 0.0], [4.0, 0.5], [0.0, 1.0]])
+    score = scores.standardized_max_logit(logits, [3.0, 9.0, 4.0], [2.0, 9.0, 0.5])
+    assert score.tolist() == [-1.0, 6.0]
+    with pytest.raises(ValueError, match="3 classes, but 2 means and 3 deviations"):
+        scores.standardized_max_logit(logits, [1.0, 1.0], [1.0, 1.0, 1.0])
+
+
+def test_kernel_distance_is_one_minus_the_largest_kernel() -> None:
+    kernels = np.array([[0.25, 1.0, 1e-30], [0.75, 0.5, 0.0]])
+    with np.errstate(divide="ignore"):
+        score = scores.kernel_distance(np.log(kernels))
+    assert score == pytest.approx([0.25, 0.0, 1.0])
+
+
+def test_smoothing_weighs_neighbours_by_a_gaussian_and_borders_by_what_is_there() -> None:
+    """Against its definition, cell by cell."""
+    score = np.random.default_rng(0).normal(size=(7, 9))
+    deviation, radius = 0.8, 3
+    expected = np.zeros_like(score)
+    for row in range(7):
+        for column in range(9):
+            total = weights = 0.0
+            for y in range(max(0, row - radius), min(7, row + radius + 1)):
+                for x in range(max(0, column - radius), min(9, column + radius + 1)):
+                    distance = (y - row) ** 2 + (x - column) ** 2
+                    weight = math.exp(-distance / (2 * deviation**2))
+                    total, weights = total + weight * score[y, x], weights + weight
+            expected[row, column] = total / weights
+    np.testing.assert_allclose(scores.smoothed(score, deviation), expected, rtol=1e-9)
+    assert scores.smoothed(score, 0.0) is score
+    level = np.full((5, 6), 0.3, np.float32)
+    smooth = scores.smoothed(level, 2.0)
+    assert smooth.dtype == np.float32
+    np.testing.assert_allclose(smooth, level, rtol=1e-6)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=50), st.floats(0.1, 100))
+def test_the_unit_range_keeps_the_order(values: list[float], scale: float) -> None:
+    rising = np.sort(np.array(values))
+    mapped = scores.to_unit_range(rising, 0.0, scale)
+    assert (np.diff(mapped) >= 0).all()
+    assert 0.0 <= mapped.min() <= mapped.max() <= 1.0
+    assert scores.to_unit_range(np.array(3.0), 3.0, scale) == 0.5
+    one = scores.to_unit_range(np.array(3.0 + scale), 3.0, scale)
+    assert one == pytest.approx(1 / (1 + math.exp(-1)))

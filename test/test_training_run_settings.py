@@ -14,12 +14,12 @@ import yaml
 from training_scenes import configuration, stage
 
 from ood_perception.errors import OodError
+from ood_training.comparison.configuration import merged
 from ood_training.configuration import TrainingConfiguration, load_training_configuration
 from ood_training.data_configuration import ObjectsConfiguration
 from ood_training.sampler_epochs import EpochPlan
-from ood_training.study_configuration import merged
 from ood_training.training import train
-from ood_training.training.fingerprint import run_fingerprint
+from ood_training.training.fingerprint import is_same_run, run_fingerprint
 from ood_training.training.validation import _refuse_shared_objects
 
 CONFIGURATIONS = Path(__file__).resolve().parents[1] / "config" / "training"
@@ -196,3 +196,17 @@ def test_micro_batches_are_part_of_a_run_whose_batch_statistics_depend_on_them(
             for n in (1, 2)
         ]
         assert (parts[0] == parts[1]) is same
+
+
+def test_a_run_goes_on_under_settings_that_are_newer_than_it(tmp_path: Path) -> None:
+    """A fingerprint without a setting is of its default, as the run was; of no other value."""
+    now = configuration(tmp_path)
+    older = json.loads(run_fingerprint(now))
+    del older["head"], older["loss"]["kind"], older["paste"]["style"]
+    fingerprint = json.dumps(older)
+    assert is_same_run(fingerprint, now)
+    assert is_same_run(run_fingerprint(now, 2), now, 2)
+    assert not is_same_run(fingerprint, configuration(tmp_path, loss={"kind": "one_vs_rest"}))
+    assert not is_same_run(fingerprint, configuration(tmp_path, seed=7))
+    assert not is_same_run(run_fingerprint(now, 2), now, 1), "batch statistics of other parts"
+    assert not is_same_run("no settings at all", now)

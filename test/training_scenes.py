@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from ood_training import checkpoint
+from ood_training.comparison.configuration import merged
 from ood_training.configuration import TrainingConfiguration
-from ood_training.study_configuration import merged
 
 
 def write_scenes(root: Path, count: int = 4) -> None:

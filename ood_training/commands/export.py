@@ -27,9 +27,28 @@ def export(
         Optional[tuple[int, int]],  # noqa: UP045
         typer.Option(help="Height and width of the metrics grid; half the input by default."),
     ] = None,
+    score: Annotated[
+        str, typer.Option(help="Anomaly score; all but entropy need --calibrate-on.")
+    ] = "entropy",
+    calibrate_on: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            help="Training configuration on whose frames the score's statistics, range and "
+            "threshold are fitted: its sources and its validation."
+        ),
+    ] = None,
+    smoothing_cells: Annotated[
+        float,
+        typer.Option(min=0.0, max=20.0, help="Deviation of a Gaussian over the score, in cells."),
+    ] = 0.0,
     threshold: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Anomalous is a score of at least this.")
-    ] = 0.7,
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Anomalous is a score of at least this; the calibrated one, or 0.7, by default.",
+        ),
+    ] = None,
     road: Annotated[str, typer.Option(help="Classes to drive on, separated by commas.")] = "road",
     recipe: Annotated[str, typer.Option(help="How it was trained, in a line.")] = "",
     check_images: Annotated[
@@ -43,14 +62,18 @@ def export(
 ) -> None:
     """Turn a checkpoint into a bundle; its graph is checked against PyTorch."""
     from ood_training.export import ExportSettings, export_bundle
+    from ood_training.score_request import ScoreRequest, score_for_export
 
+    request = ScoreRequest(score, smoothing_cells, threshold, calibrate_on)
+    calibrated = score_for_export(request, checkpoint, input_size, grid_size)
     settings = ExportSettings(
         name=name or out.resolve().name,
         trained_on=trained_on,
         terms=terms,
         input_size=input_size,
         grid_size=grid_size,
-        threshold=threshold,
+        score=calibrated.spec,
+        features=calibrated.features,
         road_classes=tuple(part.strip() for part in road.split(",") if part.strip()),
         recipe=recipe,
     )
@@ -58,6 +81,8 @@ def export(
     result = {
         "bundle": str(out),
         "model": bundle.model_id,
+        "score": calibrated.spec.name,
+        "threshold": calibrated.spec.threshold,
         "bytes": sum(path.stat().st_size for path in out.iterdir()),
         "check": {
             "images": difference.images,

@@ -107,6 +107,13 @@ def metric_bounds(curve: PixelCurve) -> MetricBounds | None:
     )
 
 
+def spread_points(curve: PixelCurve, most: int) -> NDArray[np.intp]:
+    """Indices of at most so many thresholds, evenly spaced along both rates: enough to draw."""
+    along = curve.found / curve.found[-1] + curve.false / curve.false[-1]
+    wanted = np.searchsorted(along, np.linspace(along[0], along[-1], most))
+    return np.unique(np.minimum(wanted, along.size - 1))
+
+
 def _average_precision_bounds(curve: PixelCurve) -> tuple[float, float]:
     u = np.diff(curve.found, prepend=0).astype(np.float64)
     found_before = curve.found - u

@@ -63,9 +63,12 @@ class DeepLabV3Plus(SegmentationNetwork):
         self.decoder = network.decoder
         self.classifier = network.segmentation_head[0]
 
-    def small_logits(self, image: Tensor) -> Tensor:
-        features = self.encoder(image)
-        logits: Tensor = self.classifier(self.decoder(features))
+    def features(self, image: Tensor) -> Tensor:
+        decoded: Tensor = self.decoder(self.encoder(image))
+        return decoded
+
+    def classify(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(features)
         return logits
 
 

@@ -70,8 +70,12 @@ class DeepLabV3PlusWideResNet38(WideResNet38Network):
             plain_convolution(channels, num_classes, 1),
         )
 
-    def small_logits(self, image: Tensor) -> Tensor:
+    def features(self, image: Tensor) -> Tensor:
         fine, deep = self.trunk_features(image)
         pyramid = _grown(self.bot_aspp(self.aspp(deep)), fine.shape[-2:])
-        logits: Tensor = self.final(torch.cat([self.bot_fine(fine), pyramid], dim=1))
+        decoded: Tensor = self.final[:-1](torch.cat([self.bot_fine(fine), pyramid], dim=1))
+        return decoded
+
+    def classify(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.final[-1](features)
         return logits

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from ood_training.evidence import Evidence
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -12,10 +14,11 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class SegmentationNetwork(nn.Module):
     """A network whose full output is the bilinear upsampling of small logits.
 
-    Subclasses implement ``small_logits``; ``forward`` is final, so that a deployed graph may work
-    on the small logits and know exactly what the training saw.
+    Subclasses implement ``features`` and ``classify``; the rest is final, so that a deployed graph
+    may work on the small logits and know exactly what the training saw.
 
     num_classes: number of known classes, C.
+    evidence: what the logits say of the classes.
     mean, std: per RGB channel, for an input that was scaled to [0, 1].
     backbone_modules: dotted names of the submodules that were, or could be, pretrained on another
         task: the encoder or trunk.
@@ -38,10 +41,19 @@ class SegmentationNetwork(nn.Module):
         self.num_classes = num_classes
         self.mean = mean
         self.std = std
+        self.evidence = Evidence()
+
+    def features(self, image: Tensor) -> Tensor:
+        """Features (B, D, h, w) at the decoder's stride for a normalised (B, 3, H, W) image."""
+        raise NotImplementedError
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, C, h, w) of features: all that ``head_modules`` do, each place by itself."""
+        raise NotImplementedError
 
     def small_logits(self, image: Tensor) -> Tensor:
         """Logits (B, C, h, w) at the decoder's stride for a normalised (B, 3, H, W) image."""
-        raise NotImplementedError
+        return self.classify(self.features(image))
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, C, H, W): ``small_logits`` upsampled, bilinear with aligned corners."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ood_perception.errors import OodError
 from ood_training.models.deeplabv3plus import PREFIX, create_deeplabv3plus
 from ood_training.models.deeplabv3plus_wide_resnet38 import DeepLabV3PlusWideResNet38
+from ood_training.models.kernel_head import KernelSettings, install_kernel_head
 from ood_training.models.network import SegmentationNetwork
 from ood_training.models.tiny_unet import TinyUNet
 
@@ -26,6 +27,7 @@ def create_model(
     *,
     decoder_channels: int | None = None,
     output_stride: int | None = None,
+    kernels: KernelSettings | None = None,
 ) -> SegmentationNetwork:
     """A network with random weights, on the default device of PyTorch.
 
@@ -35,12 +37,22 @@ def create_model(
         decoder_channels: width of a ``deeplabv3plus_ENCODER`` decoder; 256 when None.
         output_stride: stride of a ``deeplabv3plus_ENCODER``'s deepest features, 8 or 16; 16 when
             None.
+        kernels: of a kernel head in the place of the linear one; its logits are then ln K.
 
     Raises OodError for an unknown name or number of classes (the message lists the known names),
     an encoder that does not fit, or a setting that the network does not have.
     """
     if not 2 <= num_classes <= 254:
         raise OodError(f"num_classes is {num_classes}: label maps hold 2 to 254 classes")
+    network = _linear_network(name, num_classes, decoder_channels, output_stride)
+    if kernels is not None:
+        install_kernel_head(network, kernels)
+    return network
+
+
+def _linear_network(
+    name: str, num_classes: int, decoder_channels: int | None, output_stride: int | None
+) -> SegmentationNetwork:
     if name in _FIXED:
         for setting, value in (
             ("decoder_channels", decoder_channels),

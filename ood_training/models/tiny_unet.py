@@ -61,15 +61,18 @@ class TinyUNet(SegmentationNetwork):
         self.fuse2 = nn.Sequential(_Block(w4 + w2, w2), _Block(w2, w2))
         self.classifier = nn.Conv2d(w2, num_classes, 1)
 
-    def small_logits(self, image: Tensor) -> Tensor:
+    def features(self, image: Tensor) -> Tensor:
         at2 = self.stage2(self.stem(image))
         at4 = self.stage4(at2)
         at8 = self.stage8(at4)
-        features = self.stage16(at8)
+        features: Tensor = self.stage16(at8)
         for skip, fuse in ((at8, self.fuse8), (at4, self.fuse4), (at2, self.fuse2)):
             grown = functional.interpolate(
                 features, size=skip.shape[-2:], mode="bilinear", align_corners=True
             )
             features = fuse(torch.cat([grown, skip], dim=1))
+        return features
+
+    def classify(self, features: Tensor) -> Tensor:
         logits: Tensor = self.classifier(features)
         return logits

@@ -8,9 +8,10 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from ood_perception.errors import OodError
-from ood_training.configuration import TrainingConfiguration
+from ood_training.configuration import HeadConfiguration, TrainingConfiguration
 from ood_training.models import SegmentationNetwork, create_model
 from ood_training.models.deeplabv3plus import DeepLabV3Plus, load_imagenet_weights
+from ood_training.models.kernel_head import KernelSettings
 from ood_training.models.weights import load_network_weights
 
 
@@ -26,6 +27,7 @@ def create_network(
         len(classes),
         decoder_channels=settings.decoder_channels,
         output_stride=settings.output_stride,
+        kernels=kernel_settings(settings.head),
     )
     if settings.imagenet_weights:
         if not isinstance(network, DeepLabV3Plus):
@@ -37,6 +39,13 @@ def create_network(
             _check_classes(path, classes)
         load_network_weights(network, path, new_head=settings.new_head)
     return network
+
+
+def kernel_settings(head: HeadConfiguration) -> KernelSettings | None:
+    """Of a kernel head; None where the head is linear."""
+    if head.kind == "linear":
+        return None
+    return KernelSettings(head.kernel_features, head.length_scale, head.momentum)
 
 
 def _check_classes(path: Path, classes: tuple[str, ...]) -> None:

@@ -13,10 +13,14 @@ from torch.optim import Optimizer
 
 from ood_perception.errors import OodError
 from ood_training.configuration import StageConfiguration, TrainingConfiguration
-from ood_training.losses import PixelCounts, count_pixels, term_weights, weighted_terms
+from ood_training.losses import PixelCounts, count_pixels, term_weights
+from ood_training.losses.gradient_penalty import gradient_penalty, random_signs
 from ood_training.models import SegmentationNetwork
+from ood_training.models.kernel_head import kernel_head
 from ood_training.training.dropout import ImageDropout
+from ood_training.training.kernel_centroids import KernelCentroids
 from ood_training.training.processes import Processes, even_parts
+from ood_training.training.stage_loss import pixel_terms
 
 _PRECISIONS = {
     "float32": torch.float32,
@@ -43,6 +47,9 @@ class TrainingStep:
         self._processes = processes
         self._model: nn.Module = network
         self._dropout = ImageDropout(network)
+        head = kernel_head(network)
+        self._centroids = None if head is None else KernelCentroids(head, processes)
+        self._penalty_weight = 0.0 if head is None else configuration.head.gradient_penalty
         self.scaler = torch.amp.GradScaler(
             processes.device.type, enabled=configuration.precision == "float16"
         )
@@ -78,7 +85,9 @@ class TrainingStep:
         for number, part in enumerate(parts):
             self._dropout.begin(key, first + part.start)
             with self._apart(number + 1 < len(parts)):
-                loss += self._backward(images[part], labels[part], weights)
+                loss += self._backward(
+                    images[part], labels[part], stage, weights, (*key, first + part.start)
+                )
         (loss,) = self._processes.sum(loss)
         if not math.isfinite(loss):
             raise OodError(
@@ -86,6 +95,8 @@ class TrainingStep:
                 "learning rates, or give optimizer.clip_norm"
             )
         self._change(optimizer)
+        if self._centroids is not None:
+            self._centroids.update()
         return loss
 
     def _weights(self, own: PixelCounts, stage: StageConfiguration) -> tuple[float, float]:
@@ -99,21 +110,45 @@ class TrainingStep:
             reduction=settings.reduction if stage.unknown_objects else "per_term",
         )
 
-    def _backward(self, images: Tensor, labels: Tensor, weights: tuple[float, float]) -> float:
-        """Add a micro-batch's gradients; returns its part of the loss."""
+    def _backward(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        stage: StageConfiguration,
+        weights: tuple[float, float],
+        place: tuple[int, ...],
+    ) -> float:
+        """Add a micro-batch's gradients; returns its part of the loss.
+
+        place: seed, stage, step and number of the first image.
+        """
         device = self._processes.device
         images, labels = (x.to(device, non_blocking=True) for x in (images, labels))
         precision = _PRECISIONS[self._settings.precision]
+        inputs = self._normalise(images).requires_grad_(self._penalty_weight > 0)
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            logits = self._forward(images)
-        loss = weighted_terms(logits.float(), labels, *weights)
+            logits = self._forward(inputs)
+        terms = pixel_terms(self._settings, unknown_objects=stage.unknown_objects)
+        loss = terms(logits.float(), labels, *weights)
+        if self._penalty_weight:
+            loss = loss + self._penalty(logits, inputs, place)
         # gradients are averaged over the processes, but the weights already divide by all pixels
         self.scaler.scale(loss * self._processes.count).backward()
+        if self._centroids is not None:
+            self._centroids.add(labels)
         return loss.item()
 
-    def _forward(self, images: Tensor) -> Tensor:
+    def _penalty(self, log_kernels: Tensor, inputs: Tensor, place: tuple[int, ...]) -> Tensor:
+        """A micro-batch's part of the penalty's mean over the images of the global batch."""
+        *key, first = place
+        numbers = range(first, first + len(inputs))
+        signs = random_signs(key, numbers, log_kernels.shape[-2:], log_kernels.device)
+        total = gradient_penalty(log_kernels, inputs, signs).sum()
+        return self._penalty_weight * total / self._settings.batch_size
+
+    def _forward(self, inputs: Tensor) -> Tensor:
         try:
-            logits: Tensor = self._model(self._normalise(images))
+            logits: Tensor = self._model(inputs)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise

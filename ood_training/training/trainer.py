@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from ood_training import checkpoint
 from ood_training.configuration import StageConfiguration, TrainingConfiguration
 from ood_training.sampler import TrainingSampler
 from ood_training.sampler_prefetch import prefetched_batches
-from ood_training.training.fingerprint import run_fingerprint
+from ood_training.training.fingerprint import is_same_run, run_fingerprint
 from ood_training.training.modes import freeze, set_training_mode
-from ood_training.training.networks import create_network
+from ood_training.training.networks import create_network, kernel_settings
 from ood_training.training.optimizer import create_optimizer, set_learning_rates
 from ood_training.training.processes import Processes, choose_device
 from ood_training.training.record import RunRecord, write_result
+from ood_training.training.stage_loss import evidence_of
 from ood_training.training.step import TrainingStep
 from ood_training.training.validation import Validation, figures_row
 
@@ -144,6 +145,9 @@ class Trainer:
     def _begin_stage(self, stage: StageConfiguration) -> None:
         freeze(self.network, stage.freeze)
         set_training_mode(self.network, stage.batch_norm)
+        self.network.evidence = evidence_of(
+            self.configuration, unknown_objects=stage.unknown_objects
+        )
         self.optimizer = create_optimizer(self.network, self.configuration.optimizer)
         self.step.begin_stage()
 
@@ -206,7 +210,7 @@ class Trainer:
         return Validation(settings, self.configuration, self.sampler.classes)
 
     def _check_same_run(self, path: Path, progress: checkpoint.Progress) -> None:
-        if progress.configuration != self._fingerprint():
+        if not is_same_run(progress.configuration, self.configuration, self.processes.count):
             raise OodError(
                 f"{path}: was written with other settings; use the old settings, another output "
                 "folder, or --restart"
@@ -217,15 +221,13 @@ class Trainer:
                 f"now has {', '.join(self.sampler.classes)}; use another output folder"
             )
 
-    def _fingerprint(self) -> str:
-        return run_fingerprint(self.configuration, self.processes.count)
-
     def _elapsed(self) -> float:
         return self._seconds + time.monotonic() - self._started
 
     def _save(self, name: str, *, with_optimizer: bool = False) -> None:
         if not self.processes.is_first:
             return
+        kernels = kernel_settings(self.configuration.head)
         progress = checkpoint.Progress(
             stage=self.place.stage,
             step=self.place.step,
@@ -233,8 +235,10 @@ class Trainer:
             model=self.configuration.model,
             classes=self.sampler.classes,
             decoder_channels=self.configuration.decoder_channels,
-            configuration=self._fingerprint(),
+            configuration=run_fingerprint(self.configuration, self.processes.count),
             output_stride=self.configuration.output_stride,
+            evidence=asdict(self.network.evidence),
+            kernels=asdict(kernels) if kernels else {},
             epochs=tuple(self.epochs),
             losses=tuple(self._losses),
             best=self._best,

@@ -62,6 +62,11 @@ class Validation:
             if not self._objects.cutouts:
                 raise OodError("validation.paste_objects names no object")
 
+    @property
+    def count(self) -> int:
+        """How many frames there are."""
+        return len(self._frames)
+
     def due(self, epoch: int, epochs: int) -> bool:
         """Whether to measure after an epoch, counted from 1, of a stage of so many."""
         return epoch % self._settings.each_epochs == 0 or epoch == epochs

@@ -1,0 +1,1 @@
+"""Methods of one recipe family side by side: trained, measured, averaged over seeds, shown."""
