@@ -1,8 +1,9 @@
 """Drives up to one unknown object at 10 m/s, again and again, and says how well it was seen.
 
-`python benchmarks/approach_drive.py [--drives N] [--seed FIRST] [--dds] [--json FILE]`: every drive
-starts 40 m before an object of the family that no training saw, through the pipeline with the
-node's default settings, or with --dds through the real node (source scripts/ros_environment.sh).
+`python benchmarks/approach_drive.py [--drives N] [--seed FIRST] [--view-deg ANGLE] [--dds]
+[--json FILE]`: every drive starts 40 m before an object of the family that no training saw,
+through the pipeline with the node's default settings, or with --dds through the real node (source
+scripts/ros_environment.sh).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ood_perception.command_line import one_line_errors, progress_bar, write_jso
 from ood_perception.detector import Detector
 from ood_perception.errors import ImageError
 from ood_perception.generated_drive import Drive, ObjectTruth
+from ood_perception.generated_drive.camera import CameraSetup
 from ood_perception.generated_drive.mounted_camera import camera_model, mounting
 from ood_perception.message_stamp import stamp_ns_of
 from ood_perception.message_types import message_typestore
@@ -36,10 +38,11 @@ FIRST_SEED = 80001
 START_NS = 1_700_000_000 * 10**9
 
 
-def approach(seed: int) -> Drive:
+def approach(seed: int, camera: CameraSetup | None = None) -> Drive:
     """A drive that starts 40 m before the only unknown object on the road, in its own lane."""
     return Drive(
         seed,
+        camera=camera,
         speed_mps=SPEED_MPS,
         frame_rate_hz=FRAME_RATE_HZ,
         duration_s=DURATION_S,
@@ -140,6 +143,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--drives", type=int, default=10)
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first drive")
     parser.add_argument("--bundle", type=Path, default=Path("models/generated"), metavar="FOLDER")
+    parser.add_argument("--view-deg", type=float, help="of the lens, the drive's own by default")
     parser.add_argument("--dds", action="store_true", help="through the real node")
     parser.add_argument("--rate", type=float, default=0.4, help="of playing, with --dds")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -167,10 +171,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         isolate_network(package_file("config/fastdds_profile.xml"))
     detector = None if arguments.dds else Detector(bundle)
+    camera = None if arguments.view_deg is None else CameraSetup.with_view(arguments.view_deg)
     results = {}
     with progress_bar() as bar:
         for seed in bar.track(range(arguments.seed, arguments.seed + arguments.drives)):
-            drive = approach(seed)
+            drive = approach(seed, camera)
             if detector is not None:
                 published = through_the_pipeline(detector, drive)
             else:

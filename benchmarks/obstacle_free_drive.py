@@ -1,8 +1,8 @@
 """A long drive along a road without unknown objects: every confirmed obstacle on it is a false one.
 
-`python benchmarks/obstacle_free_drive.py [--minutes 10] [--seed N] [--bundle FOLDER] [--json FILE]`
-runs it through the pipeline of the node with its default settings; exit code 1 when one was
-confirmed that counts for the planner's cloud.
+`python benchmarks/obstacle_free_drive.py [--minutes 10] [--seed N] [--view-deg ANGLE]
+[--bundle FOLDER] [--json FILE]` runs it through the pipeline of the node with its default
+settings; exit code 1 when one was confirmed that counts for the planner's cloud.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ood_perception.command_line import on_progress, one_line_errors, progress_b
 from ood_perception.detector import Detector
 from ood_perception.errors import ImageError, OodError
 from ood_perception.generated_drive import Drive
+from ood_perception.generated_drive.camera import CameraSetup
 from ood_perception.generated_drive.mounted_camera import camera_model, mounting
 from ood_perception.machine_facts import machine_facts
 from ood_perception.scene import Obstacle
@@ -117,6 +118,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=UNSEEN_SEED, help="another one, another road")
     parser.add_argument("--speed", type=float, default=10.0, metavar="M_PER_S")
     parser.add_argument("--bundle", type=Path, default=Path("models/generated"), metavar="FOLDER")
+    parser.add_argument("--view-deg", type=float, help="of the lens, the drive's own by default")
     parser.add_argument("--backend", default="onnxruntime")
     parser.add_argument("--json", type=Path, metavar="FILE")
     return parser.parse_args(argv)
@@ -126,8 +128,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Drives, prints one line and every confirmed false obstacle; 1 when the cloud had one."""
     arguments = _arguments(argv)
     detector = Detector(load_bundle(arguments.bundle), arguments.backend)
+    camera = None if arguments.view_deg is None else CameraSetup.with_view(arguments.view_deg)
     drive = Drive(
         arguments.seed,
+        camera=camera,
         speed_mps=arguments.speed,
         frame_rate_hz=FRAME_RATE_HZ,
         duration_s=arguments.minutes * 60,
@@ -140,6 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "model_id": detector.bundle.model_id,
         "seed": arguments.seed,
         "minutes": arguments.minutes,
+        "view_deg": arguments.view_deg,
         **found.to_json(),
         "machine": machine_facts(),
     }

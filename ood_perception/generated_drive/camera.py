@@ -61,6 +61,18 @@ class CameraSetup:
         }
         return cls(width, height, **{**fields, **changes})
 
+    @classmethod
+    def with_view(cls, view_deg: float) -> CameraSetup:
+        """The default camera behind a lens that shows so many degrees from left to right.
+
+        The default's own are 58.1; a camera that looks far ahead has about 30. Raises OodError for
+        angles outside 5 to 120 degrees.
+        """
+        if not 5 <= view_deg <= 120:
+            raise OodError(f"a view of {view_deg:g} degrees: use 5 to 120")
+        width = cls.default().width
+        return cls.default(focal_px=0.5 * width / math.tan(math.radians(view_deg) / 2))
+
     def matrix(self) -> NDArray[np.float64]:
         """(3, 3) intrinsic matrix K."""
         u, v = self.principal_point
