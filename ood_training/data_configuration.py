@@ -29,10 +29,14 @@ def _known_kind(kind: str) -> str:
 
 
 class RenderConfiguration(Section):
-    """Scenes that a source of kind ``generated`` writes itself where its folder is missing."""
+    """Scenes that a source of kind ``generated`` writes itself where its folder is missing.
+
+    view_deg: least and greatest angle of view of the lenses; null is the default camera's.
+    """
 
     count: int = Field(ge=1)
     seed: int = Field(ge=0)
+    view_deg: Annotated[tuple[float, float], AfterValidator(_rising)] | None = None
 
 
 class SourceConfiguration(Section):

@@ -288,10 +288,3 @@ def test_bad_arguments_are_refused_in_one_line() -> None:
         CameraSetup.default(8, 8)
     with pytest.raises(IndexError):
         Drive(1, camera=SMALL, duration_s=0.5).frame(5)
-
-
-def test_a_lens_shows_the_angle_that_it_is_named_for() -> None:
-    camera = CameraSetup.with_view(32.0)
-    assert 2 * math.degrees(math.atan(camera.width / 2 / camera.focal_px)) == pytest.approx(32.0)
-    with pytest.raises(OodError, match="a view of 180 degrees: use 5 to 120"):
-        CameraSetup.with_view(180)

@@ -28,9 +28,15 @@ def generate(
         Optional[int],  # noqa: UP045
         typer.Option(min=0, help="Unknown objects a scene; a random number without it."),
     ] = None,
+    view_deg: Annotated[
+        Optional[tuple[float, float]],  # noqa: UP045
+        typer.Option(help="Least and greatest angle of view of the lenses; 58 without it."),
+    ] = None,
     json_file: JsonOption = None,
 ) -> None:
     """Write generated driving scenes with exact labels, ids and distances."""
-    written = write_dataset(folder, count, seed, family=family, obstacle_count=obstacles)
+    written = write_dataset(
+        folder, count, seed, family=family, view_deg=view_deg, obstacle_count=obstacles
+    )
     write_json(json_file, {"folder": str(written), "scenes": count, "family": family, "seed": seed})
     print(f"{written}: {count} scenes, {family} objects, seed {seed}")

@@ -37,15 +37,18 @@ def write_dataset(
     *,
     family: str = "train",
     camera: CameraSetup | None = None,
+    view_deg: tuple[float, float] | None = None,
     obstacle_count: int | None = None,
 ) -> Path:
     """Write single scenes into a new folder and return its path.
 
     It holds images/NAME.png (BGR colours), labels/NAME.png (class ids, 254 unknown object, 255
     ignore), classes.yaml, truth.json (per frame its camera and its objects) and camera.json (the
-    nominal camera; the true one of a frame differs a little and is in truth.json). The folder
-    appears only when it is whole.
+    nominal camera, and ``view_deg`` where given; the true one of a frame is in truth.json). The
+    folder appears only when it is whole.
 
+    camera: of all scenes; the default's when None. view_deg: least and greatest angle of view in
+    degrees instead, of which each scene draws its lens, evenly by the logarithm.
     obstacle_count: unknown objects a scene, None for a random number, 0 for none.
     Raises OodError when the folder exists and is not empty, or count is below 1.
     """
@@ -56,6 +59,8 @@ def write_dataset(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OodError(f"{folder} exists and is not an empty folder: name a new one")
     folder.parent.mkdir(parents=True, exist_ok=True)
+    if camera is not None and view_deg is not None:
+        raise OodError("generated data set: give a camera or a range of lenses, not both")
     camera = camera or CameraSetup.default()
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -64,15 +69,15 @@ def write_dataset(
         truth: dict[str, Any] = {}
         for index in track(range(count), description="Drawing scenes"):
             number = scene_seed(seed, index)
-            frame = random_scene(
-                number, camera=camera, family=family, obstacle_count=obstacle_count
-            )
+            own = camera if view_deg is None else _with_some_lens(number, view_deg)
+            frame = random_scene(number, camera=own, family=family, obstacle_count=obstacle_count)
             name = f"{index:06d}"
             _write_png(unfinished / "images" / f"{name}.png", frame.image)
             _write_png(unfinished / "labels" / f"{name}.png", frame.labels)
             truth[name] = {"seed": number, **frame_truth(frame)}
         _write_text(unfinished / "truth.json", json.dumps(truth, indent=1))
-        _write_text(unfinished / "camera.json", json.dumps(camera_record(camera), indent=1))
+        record = camera_record(camera) | ({"view_deg": view_deg} if view_deg else {})
+        _write_text(unfinished / "camera.json", json.dumps(record, indent=1))
         _write_text(unfinished / "classes.yaml", yaml.safe_dump(class_record(), sort_keys=False))
         unfinished.chmod(0o755)
         if folder.exists():
@@ -81,6 +86,13 @@ def write_dataset(
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+def _with_some_lens(seed: int, view_deg: tuple[float, float]) -> CameraSetup:
+    longest, shortest = (CameraSetup.with_view(angle).focal_px for angle in view_deg)
+    # a stream of its own: the scene of a seed is the same through every lens
+    drawn = np.random.default_rng((seed, 4)).uniform(math.log(shortest), math.log(longest))
+    return CameraSetup.default(focal_px=math.exp(drawn))
 
 
 def frame_truth(frame: Frame) -> dict[str, Any]:

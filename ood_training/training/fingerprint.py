@@ -8,7 +8,15 @@ from typing import Any
 from ood_training.configuration import TrainingConfiguration
 
 # what does not change the result, or only its last bits
-_NOT_THE_RUN = {"name", "output", "threads", "device", "micro_batches", "checkpoint_each_steps", "loading"}
+_NOT_THE_RUN = {
+    "name",
+    "output",
+    "threads",
+    "device",
+    "micro_batches",
+    "checkpoint_each_steps",
+    "loading",
+}
 
 
 def run_fingerprint(configuration: TrainingConfiguration, processes: int = 1) -> str:

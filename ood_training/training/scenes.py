@@ -32,16 +32,19 @@ def draw_missing_scenes(configuration: TrainingConfiguration) -> None:
             _check(folder, source.render)
         else:
             _log.info("drawing %d scenes into %s", source.render.count, folder)
-            write_dataset(folder, source.render.count, source.render.seed)
+            wanted = source.render
+            write_dataset(folder, wanted.count, wanted.seed, view_deg=wanted.view_deg)
 
 
 def _check(folder: Path, wanted: RenderConfiguration) -> None:
     try:
         truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
         count, first_seed = len(truth), min(entry["seed"] for entry in truth.values())
+        lenses = json.loads((folder / "camera.json").read_text(encoding="utf-8")).get("view_deg")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OodError(f"{folder}: no folder of generated scenes: remove it: {error}") from error
-    if (count, first_seed) != (wanted.count, scene_seed(wanted.seed, 0)):
+    asked = None if wanted.view_deg is None else [*wanted.view_deg]
+    if (count, first_seed, lenses) != (wanted.count, scene_seed(wanted.seed, 0), asked):
         raise OodError(
             f"{folder} holds {count} other scenes than the {wanted.count} of seed {wanted.seed} "
             "that the settings ask for: remove it, or name another root"
