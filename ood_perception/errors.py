@@ -9,6 +9,10 @@ class OodError(Exception):
     """
 
 
+class NothingToLearnError(OodError):
+    """Data of one kind only, from which no classifier can be fitted."""
+
+
 class BundleError(OodError):
     """A model bundle that cannot be trusted: missing file, changed byte, unknown schema."""
 

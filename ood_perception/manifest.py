@@ -84,15 +84,15 @@ BOUNDED_SCORES: tuple[ScoreName, ...] = ("entropy", "max_softmax", "kernel_dista
 class UnitRangeSpec(_Strict):
     """How a score without bounds comes into [0, 1]: 1 / (1 + exp(-(score - center) / scale))."""
 
-    center: float
-    scale: Annotated[float, Field(gt=0)]
+    center: Annotated[float, Field(allow_inf_nan=False)]
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class LogitStatisticsSpec(_Strict):
     """Of the largest logit where a class is the best one: mean and deviation of each class."""
 
-    means: tuple[float, ...]
-    deviations: tuple[Annotated[float, Field(gt=0)], ...]
+    means: tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
+    deviations: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
 
 
 class ScoreSpec(_Strict):
@@ -100,7 +100,8 @@ class ScoreSpec(_Strict):
 
     unit_range: for the scores that have no bounds of their own.
     logit_statistics: for ``standardized_max_logit``.
-    smoothing_cells: deviation of a Gaussian over the grid, before ``unit_range``; 0 is none.
+    smoothing_cells: deviation of a Gaussian over the grid, before ``unit_range``; 0 is none. Cells
+        of the padding beside a picture of another shape count like others.
     calibrated_on: the data that range, statistics and threshold come from, in words.
     """
 

@@ -21,8 +21,8 @@ from ood_training.settings import Section, load_settings
 class StageConfiguration(Section):
     """One part of a run.
 
-    unknown_objects: false trains known classes only (cross-entropy, 254 ignored); true uses the
-        loss that ``loss`` names, pasted objects and proxies.
+    unknown_objects: false trains known classes only (254 ignored; cross-entropy, or the kernels'
+        own loss); true uses the loss that ``loss`` names, pasted objects and proxies.
     steps_per_epoch: null is one pass over all street frames, and over the drawn proxies of mode
         epoch_draw.
     encoder_learning_rate: of the network's ``backbone_modules``; the other rate is the rest's.
@@ -46,6 +46,8 @@ class StageConfiguration(Section):
 class LossConfiguration(Section):
     """The loss of stages with unknown objects; the others train with cross-entropy.
 
+    A head of kernels has its own in both, of which only ``ood_weight`` is told here.
+
     kind: ``entropy_maximization`` (spec section 4), or ``one_vs_rest``: each class against all
         others, and none of the classes on unknown objects.
     ood_weight: the paper's lambda.
@@ -63,6 +65,8 @@ class LossConfiguration(Section):
     def _fits(self) -> LossConfiguration:
         if self.kind == "one_vs_rest" and self.reduction != "per_term":
             raise ValueError("one_vs_rest knows only the reduction per_term")
+        if self.kind != "one_vs_rest" and (self.top_k, self.logit_scale) != (5, 1.0):
+            raise ValueError("top_k and logit_scale are of kind one_vs_rest: leave them out")
         return self
 
 
@@ -86,6 +90,14 @@ class HeadConfiguration(Section):
     length_scale: float = Field(default=0.3, gt=0)
     momentum: float = Field(default=0.99, ge=0, lt=1)
     gradient_penalty: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _is_of_its_kind(self) -> HeadConfiguration:
+        fields = type(self).model_fields
+        other = [k for k, v in fields.items() if k != "kind" and getattr(self, k) != v.default]
+        if self.kind == "linear" and other:
+            raise ValueError(f"{other[0]} is of kind kernels: name it, or leave {other[0]} out")
+        return self
 
 
 class OptimizerConfiguration(Section):
@@ -164,6 +176,12 @@ class TrainingConfiguration(Section):
             if name in ("last", "best") or names.count(name) > 1:
                 raise ValueError(f"the name {name!r} is taken: each stage needs its own")
         return stages
+
+    @model_validator(mode="after")
+    def _uses_its_loss(self) -> TrainingConfiguration:
+        if self.loss.kind == "one_vs_rest" and not any(one.unknown_objects for one in self.stages):
+            raise ValueError("loss: one_vs_rest is of stages with unknown_objects: true; none has")
+        return self
 
     @model_validator(mode="after")
     def _fits_the_head(self) -> TrainingConfiguration:

@@ -84,8 +84,9 @@ class ValidationConfiguration(Section):
     size: (height, width) that a frame is fitted into, as at inference.
     each_epochs: measure after every n-th epoch, and always after a stage's last one.
     paste_objects: where unknown objects come from that are pasted into the frames, the same at
-        every measurement, as ``paste`` of the run says; null leaves the frames as they are. Name a
-        fold that the training does not use.
+        every measurement, by heights, ring and ground classes of ``paste``, always on the ground
+        and without a style; null leaves the frames as they are. Name a fold that the training does
+        not use.
     """
 
     source: SourceConfiguration
@@ -99,10 +100,12 @@ class StyleConfiguration(Section):
     """How the style of pasted unknown objects is aligned with their scene (``styles``).
 
     kind: none leaves the objects' colours; moments matches mean and deviation in CIELAB; fourier
-        takes the scene's low-frequency amplitudes; plugin is a style transfer of your own.
+        takes the scene's mean colour and low-frequency amplitudes; plugin is a style transfer of
+        your own.
     strength: least and greatest part of the way to the scene's style, drawn for each object (kinds
         moments and fourier).
-    beta: part of each axis of the spectrum whose amplitudes are the scene's (kind fourier).
+    beta: part of each axis of the spectrum whose amplitudes are the scene's (kind fourier); of an
+        object of less than 2 / beta pixels that is its mean colour alone.
     plugin: ``package.module:factory`` of a function that returns a ``StyleTransfer``.
     """
 

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ood_perception.errors import OodError
-from ood_perception.manifest import ScoreSpec
+from ood_perception.manifest import ScoreName, ScoreSpec
 from ood_perception.scores import smoothing_weights
+from ood_training.evidence import EvidenceKind
 from ood_training.feature_distance import FeatureStatistics
 
 
@@ -65,6 +66,14 @@ _OF_LOGITS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+DEFAULT_SCORES: dict[EvidenceKind, ScoreName] = {
+    "softmax": "entropy",
+    "sigmoids": "energy",
+    "kernels": "kernel_distance",
+}
+"""What a network is measured by where nothing else is asked for."""
+
+
 class RawScore(nn.Module):
     """The formula alone, higher = stranger.
 
@@ -73,7 +82,7 @@ class RawScore(nn.Module):
     bilinearly with aligned corners, as the logits are.
     """
 
-    def __init__(self, spec: ScoreSpec, features: FeatureStatistics | None) -> None:
+    def __init__(self, spec: ScoreSpec, features: FeatureStatistics | None = None) -> None:
         """Raises OodError for mahalanobis without feature statistics."""
         super().__init__()
         self.name = spec.name
@@ -87,6 +96,11 @@ class RawScore(nn.Module):
             if features is None:
                 raise OodError("the score mahalanobis needs feature statistics: calibrate it")
             self.distance = features.as_module()
+
+    @classmethod
+    def of_evidence(cls, kind: EvidenceKind) -> RawScore:
+        """The default score of a network with this evidence."""
+        return cls(ScoreSpec.model_construct(name=DEFAULT_SCORES[kind], threshold=0.5))
 
     def forward(self, logits: Tensor, features: Tensor) -> Tensor:
         if self.name == "mahalanobis":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ood_perception.errors import OodError
+from ood_training.deployed_score import RawScore
 from ood_training.losses import IGNORE_LABEL, OOD_LABEL
 from ood_training.metrics.pixel import PixelMetrics, ScoreHistogram
 from ood_training.metrics.segmentation import class_ious, confusion_matrix
@@ -24,8 +24,8 @@ class NetworkFigures:
     """What was measured.
 
     ious: (C,) intersection over union; NaN for a class that occurs nowhere.
-    anomaly: metrics of the normalised softmax entropy, pooled over all frames; None where no frame
-        shows an unknown object.
+    anomaly: metrics of the default score of the network's evidence (the normalised entropy of a
+        softmax), pooled over all frames; None where no frame shows an unknown object.
     """
 
     ious: NDArray[np.float64]
@@ -83,7 +83,7 @@ def evaluate_network(
             confusion += confusion_matrix(predicted[known], labels[known], network.num_classes)
             counted = labels != IGNORE_LABEL
             unknown = labels[counted] == OOD_LABEL
-            histogram.add(score[counted].clip(0.0, 1.0), unknown)
+            histogram.add(score[counted], unknown)
             unknown_pixels += int(unknown.sum())
             known_pixels += int((~unknown).sum())
     finally:
@@ -96,13 +96,12 @@ def evaluate_network(
 def _labels_and_score(
     network: SegmentationNetwork, image: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Classes and normalised softmax entropy in [0, 1] of every pixel."""
+    """Classes and the score of the network's evidence, higher = stranger, of every pixel."""
     device = next(network.parameters()).device
     with torch.inference_mode():
         tensor = network_input(image, network).to(device, memory_format=torch.channels_last)
         logits = network(tensor)[0].float()
-        log_p = torch.log_softmax(logits, dim=0)
-        score = -(log_p.exp() * log_p).sum(dim=0) / math.log(network.num_classes)
+        score = RawScore.of_evidence(network.evidence.kind)(logits[None], logits[None])[0]
         if not bool(torch.isfinite(score).all()):
             raise OodError("the network gives scores that are no numbers: lower the learning rates")
         return logits.argmax(dim=0).to(torch.uint8).cpu().numpy(), score.cpu().numpy()

@@ -67,6 +67,6 @@ class GridNetwork:
         with torch.inference_mode():
             tensor = torch.from_numpy(letterbox.apply(image)).to(self.device)
             logits, features, _ = self._deployed.grid_logits(tensor)
-            if not bool(torch.isfinite(logits).all()):
-                raise OodError("the network gives logits that are no numbers")
+            if not bool(torch.isfinite(logits).all() and torch.isfinite(features).all()):
+                raise OodError("the network gives logits or features that are no numbers")
         return GridView(logits, features, letterbox)

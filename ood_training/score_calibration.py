@@ -34,6 +34,7 @@ Frames = Iterable[tuple[NDArray[np.uint8], NDArray[np.uint8]]]
 """Images (H, W, 3) uint8 BGR with labels (H, W) uint8: class ids, 254 (unknown), 255 (ignored)."""
 
 _FEATURES_A_FRAME = 2000
+_LEAST_PIXELS = 500
 _OUTER_QUANTILES = (0.001, 0.999)
 _RANGE_IN_SCALES = 8.0
 _THRESHOLDS = np.linspace(0.01, 0.99, 99)
@@ -50,8 +51,9 @@ class CalibratedScore:
 def logit_statistics(network: GridNetwork, frames: Frames) -> LogitStatisticsSpec:
     """Mean and deviation of the largest logit of every class, where it is the best one.
 
-    Over the known pixels of the frames, on the grid. A class that is nowhere the best gets the mean
-    and deviation of all. Reference: Jung et al., Standardized Max Logits, ICCV 2021.
+    Over the known pixels of the frames, on the grid. A class that is the best at fewer than 500 of
+    them gets the mean and deviation of all: few neighbours are too alike to tell its own.
+    Reference: Jung et al., Standardized Max Logits, ICCV 2021.
     Raises OodError where no pixel is labelled.
     """
     count = np.zeros(network.network.num_classes)
@@ -59,17 +61,17 @@ def logit_statistics(network: GridNetwork, frames: Frames) -> LogitStatisticsSpe
     for image, labels in frames:
         view = network.look(image)
         largest, best = (plane[0].cpu().numpy() for plane in view.logits.max(dim=1))
-        largest, best = view.valid(largest), view.valid(best)
-        known = grid_labels(labels, view.letterbox, best.shape) < len(count)
         # sums of logits near their size: float64 keeps what their squares' difference needs
+        largest, best = view.valid(largest).astype(np.float64), view.valid(best)
+        known = grid_labels(labels, view.letterbox, best.shape) < len(count)
         for kept, weights in ((count, None), (total, largest), (squares, largest**2)):
-            given = None if weights is None else weights[known].astype(np.float64)
+            given = None if weights is None else weights[known]
             kept += np.bincount(best[known], given, minlength=len(count))
     if not count.any():
         raise OodError("logit statistics: none of the training frames has a labelled pixel")
     means, deviations = _moments(count, total, squares)
     overall = _moments(count.sum(), total.sum(), squares.sum())
-    seen = count > 1
+    seen = count >= _LEAST_PIXELS
     return LogitStatisticsSpec(
         means=tuple(np.where(seen, means, overall[0]).tolist()),
         deviations=tuple(np.where(seen, deviations, overall[1]).clip(1e-6).tolist()),
@@ -111,7 +113,7 @@ def calibrate_score(
     Args:
         network: in evaluation mode.
         training: known frames, for the statistics of the scores that have any.
-        mixed: frames with unknown objects, for range and threshold; run through twice at most.
+        mixed: frames with unknown objects, for range and threshold.
         smoothing_cells: see ``ScoreSpec``.
         calibrated_on: what both are, in words.
 

@@ -89,5 +89,5 @@ class _OnGrid(nn.Module):
         self.network, self.grid = network, grid
 
     def forward(self, planes: Tensor) -> Tensor:
-        logits = self.network.small_logits(planes)
+        logits = self.network.evidence.log_evidence(self.network.small_logits(planes))
         return functional.interpolate(logits, size=self.grid, mode="bilinear", align_corners=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,14 @@ def score_for_export(
                 f"the score {name} has no range of its own: name a training configuration with "
                 "--calibrate-on"
             )
-        threshold = ENTROPY.threshold if request.threshold is None else request.threshold
+        threshold = request.threshold
+        if threshold is None:
+            if name != "entropy":
+                raise OodError(
+                    f"the score {name} has no usual threshold: give --threshold, or a training "
+                    "configuration with --calibrate-on"
+                )
+            threshold = ENTROPY.threshold
         spec = ScoreSpec(name=name, threshold=threshold, smoothing_cells=request.smoothing_cells)
         return CalibratedScore(spec)
     settings = load_training_configuration(request.calibrate_on)
@@ -74,7 +82,9 @@ def score_for_export(
     )
     if request.threshold is None:
         return calibrated
-    spec = calibrated.spec.model_copy(update={"threshold": request.threshold})
+    words = f"{calibrated.spec.calibrated_on}; the threshold was given"
+    changes = {"threshold": request.threshold, "calibrated_on": words}
+    spec = calibrated.spec.model_copy(update=changes)
     return CalibratedScore(spec, calibrated.features)
 
 
@@ -125,7 +135,7 @@ class _Frames:
         with progress_bar() as bar:
             task = bar.add_task("statistics", total=None)
             for source in self._sources:
-                chosen = source.every(max(1, len(source) // self._each))
+                chosen = source.every(max(1, math.ceil(len(source) / self._each)))
                 for number in range(len(chosen)):
                     yield chosen.load(number)
                     bar.advance(task)

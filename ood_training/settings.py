@@ -14,7 +14,7 @@ from ood_perception.errors import OodError, first_line
 class Section(BaseModel):
     """A part of a settings file: unknown keys are refused, values stay as they were read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 SectionType = TypeVar("SectionType", bound=Section)

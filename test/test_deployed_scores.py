@@ -108,9 +108,9 @@ def test_the_distance_to_a_class_follows_its_definition() -> None:
     spread = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]], dtype=torch.float64)
     points = torch.cat([spread, spread + torch.tensor([4.0, 0.0])])
     found = FeatureStatistics.fit(points, torch.tensor([0] * 4 + [3] * 4))
-    # the shared covariance is diag(0.5, 2): distances 2 * 1.5^2 = 4.5 and 0.5 * 4 = 2
+    # the shared covariance is diag(0.5, 2), with a thousandth of their mean 1.25 added to each
     asked = torch.tensor([[-1.5, 0.0], [4.0, 2.0], [0.0, 0.0]], dtype=torch.float64)
-    expected = torch.tensor([4.5, 2.0, 0.0], dtype=torch.float64)
+    expected = torch.tensor([1.5**2 / 0.50125, 2**2 / 2.00125, 0.0], dtype=torch.float64)
     assert torch.allclose(found.distances(asked), expected, atol=1e-4)
     module = found.as_module()
     planes = asked.float().T.reshape(1, 2, 1, 3)

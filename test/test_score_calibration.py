@@ -60,7 +60,8 @@ class _Given:
             image[:, part, 2], image[:, part, 1] = round(255 * red), round(255 * green)
             # away from the seams, where logits are mixed
             labels[:, part.start + 4 : part.stop - 4] = label
-        yield image, labels
+        for _ in range(10):  # enough pixels of every class for its own statistics
+            yield image, labels
 
 
 def test_logit_statistics_are_of_the_best_class_over_known_pixels() -> None:

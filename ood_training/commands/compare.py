@@ -32,8 +32,9 @@ def compare(
 ) -> None:
     """Train methods with every seed, measure each on the same data, show mean and deviation.
 
-    Takes trainings, checkpoints and bundles. An interrupted comparison goes on where it stopped;
-    what is finished is not repeated.
+    Takes trainings, checkpoints and bundles; config/studies/methods.yaml is an example, and
+    docs/training.md tells what can be said in it. An interrupted comparison goes on where it
+    stopped; what is finished is not repeated.
     """
     from ood_training.comparison.configuration import load_comparison
     from ood_training.comparison.markdown import comparison_markdown

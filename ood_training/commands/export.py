@@ -28,7 +28,12 @@ def export(
         typer.Option(help="Height and width of the metrics grid; half the input by default."),
     ] = None,
     score: Annotated[
-        str, typer.Option(help="Anomaly score; all but entropy need --calibrate-on.")
+        str,
+        typer.Option(
+            help="Anomaly score: entropy, max_softmax, max_logit, standardized_max_logit, energy, "
+            "max_min_logit, mahalanobis, or kernel_distance for a head of kernels. All but entropy "
+            "need --calibrate-on, or a --threshold where they have a range of their own."
+        ),
     ] = "entropy",
     calibrate_on: Annotated[
         Optional[Path],  # noqa: UP045

@@ -7,7 +7,7 @@ from typing import Any
 
 from ood_perception.bundle import load_bundle
 from ood_perception.command_line import on_progress, progress_bar
-from ood_perception.errors import OodError
+from ood_perception.errors import NothingToLearnError
 from ood_training.comparison.configuration import ComparisonConfiguration, EvaluationConfiguration
 from ood_training.comparison.record import RunRecord, component_key, file_hash
 from ood_training.comparison.runs import Run
@@ -31,8 +31,8 @@ def measure_components(
     """Fill ``bundle`` and ``components`` of a record with what is missing, and write it.
 
     A checkpoint becomes a bundle of the primary score, calibrated on the base, with the meta
-    classifier of ``meta``; a bundle is taken as it is. Raises what export and data raise. A meta
-    classifier that cannot be fitted is told as ``meta_skipped``, because the other methods go on.
+    classifier of ``meta``; a bundle is taken as it is. Raises what export and data raise. Where
+    all components are of one kind, ``meta_skipped`` tells it, because the other methods go on.
     """
     folder = _bundle(comparison, run, path, record)
     for name, evaluation in comparison.evaluations.items():
@@ -124,13 +124,13 @@ def _with_meta_classifier(
     candidates = tuple(sorted({*settings.thresholds, calibrated}))
     try:
         return _fit(run, folder, settings, candidates)
-    except OodError as error:
+    except NothingToLearnError as error:
         if len(candidates) == 1:
             return {"threshold": calibrated, "meta_skipped": str(error)}
     # thresholds of a configuration are for one score: another may have no components there
     try:
-        return _fit(run, folder, settings, (calibrated,))
-    except OodError as error:
+        return {**_fit(run, folder, settings, (calibrated,)), "only_calibrated": True}
+    except NothingToLearnError as error:
         return {"threshold": calibrated, "meta_skipped": str(error)}
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ood_perception.bundle import load_bundle
 from ood_perception.command_line import progress_bar
 from ood_perception.detector import Detector
+from ood_perception.errors import OodError
 from ood_perception.machine_facts import cpu_name, usable_cores
 from ood_training.comparison.configuration import ComparisonConfiguration
 from ood_training.comparison.record import file_hash
@@ -54,6 +55,7 @@ def measure_latency(
             name: {"milliseconds": value, "ratio": value / reference}
             for name, value in medians.items()
         },
+        "reference": next(iter(medians)),
         "pictures": len(pictures),
         "rounds": _ROUNDS,
         "cpu": cpu_name(),
@@ -70,7 +72,10 @@ def known_latency(comparison: ComparisonConfiguration) -> dict[str, Any] | None:
     path = comparison.output / LATENCY_NAME
     if not path.is_file():
         return None
-    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise OodError(f"{path}: no record of latencies: remove it") from error
     return content
 
 

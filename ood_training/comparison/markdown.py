@@ -24,13 +24,15 @@ def comparison_markdown(summary: dict[str, Any], command: str) -> str:
         "Mean ± sample standard deviation over the runs: trained methods have one for each seed "
         f"({seeds}), all others one. Checkpoints are looked at in {height}x{width}. AP, FPR95 and "
         "AUROC: every pixel that is not ignored, pooled, at the frames' own size, Fishyscapes' "
-        f"definitions; of scores before they come into [0, 1]. Commit {commits}.",
+        "definitions; of trainings and checkpoints the scores before they come into [0, 1], which "
+        f"a bundle's are measured in. Commit {commits}.",
         f"    {command}",
     ]
     if any(_shown(one, COMPONENT_FIGURES) for one in summary["sets"].values()):
         parts.append(
             "F1: SegmentMeIfYouCan's mean component F1 of the own masks of a bundle with the "
-            "method's first score, without and with its meta classifier."
+            "method's first score, without and with its meta classifier, both at the bundle's "
+            "threshold, which the fit of the classifier chose among its candidates."
         )
     for name, data in summary["sets"].items():
         if data["rows"]:
@@ -93,7 +95,7 @@ def _latency(latency: dict[str, Any]) -> list[str]:
         f"Latency of the whole detector, letterbox to obstacles: median of {calls} calls on "
         f"{latency['pictures']} pictures, all bundles taking turns in one run (of trained methods "
         f"the first seed's), ONNX Runtime, {latency['cores']} cores of {latency['cpu']}. "
-        "The ratios to the first method say something; the milliseconds are of this machine."
+        f"The ratios to {latency['reference']!r} say something; milliseconds are this machine's."
     )
     lines = [_line(["method", "ms", "ratio"]), _line(["---"] * 3)]
     lines += [

@@ -17,6 +17,7 @@ from ood_training.comparison.record import RunRecord, missing_scores, model_key
 from ood_training.comparison.runs import (
     Run,
     chosen_methods,
+    has_these_settings,
     make_checkpoint,
     measured_path,
     runs_of,
@@ -60,8 +61,10 @@ def _gathered(
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for run in runs_of(comparison, names):
         path = measured_path(comparison, run)
-        # figures of a checkpoint that is gone stay true
+        # figures of a checkpoint that is gone stay true, those of other settings do not
         there = path.exists()
+        if there and not has_these_settings(comparison, run, path):
+            continue
         record = RunRecord(run, model_key(comparison, run, path) if there else None)
         if record.content["sets"]:
             found[run.name].append(record.content)

@@ -58,15 +58,24 @@ def measured_path(comparison: ComparisonConfiguration, run: Run) -> Path:
     return settings.output / f"{settings.stages[-1].name}.safetensors"
 
 
+def has_these_settings(comparison: ComparisonConfiguration, run: Run, path: Path) -> bool:
+    """Whether a run's checkpoint was trained as the comparison says now; true where none is."""
+    from ood_training.checkpoint import read_checkpoint
+    from ood_training.training.fingerprint import is_same_run
+
+    if run.seed is None:
+        return True
+    settings = comparison.training(run.name, run.seed)
+    return is_same_run(read_checkpoint(path)[1].configuration, settings)
+
+
 def make_checkpoint(comparison: ComparisonConfiguration, run: Run) -> Path:
     """``measured_path``, trained where it is missing, on from where an interrupted run stopped.
 
     Raises OodError for a checkpoint of other settings than the comparison has now, and what
     training raises.
     """
-    from ood_training.checkpoint import read_checkpoint
     from ood_training.training import train
-    from ood_training.training.fingerprint import is_same_run
 
     path = measured_path(comparison, run)
     if run.seed is None:
@@ -79,7 +88,7 @@ def make_checkpoint(comparison: ComparisonConfiguration, run: Run) -> Path:
                 f"{path} is gone, though its training is finished: remove {run.folder} to train it "
                 "again"
             )
-    elif not is_same_run(read_checkpoint(path)[1].configuration, settings):
+    elif not has_these_settings(comparison, run, path):
         raise OodError(
             f"{path} was trained with other settings than the comparison has now: give the "
             "comparison another output folder, or remove this one"

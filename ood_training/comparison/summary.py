@@ -127,7 +127,12 @@ def _notes(found: Mapping[str, Sequence[dict[str, Any]]]) -> list[str]:
     for method, records in found.items():
         for record in records:
             skipped = (record.get("bundle") or {}).get("meta_skipped")
+            seed = "" if record["seed"] is None else f", seed {record['seed']}"
             if skipped:
-                seed = "" if record["seed"] is None else f", seed {record['seed']}"
                 notes.append(f"{method}{seed}: no meta classifier: {skipped}")
+            if (record.get("bundle") or {}).get("only_calibrated"):
+                notes.append(
+                    f"{method}{seed}: the meta classifier is of the calibrated threshold alone; at "
+                    "one of the other candidates all components are of one kind"
+                )
     return notes

@@ -1,4 +1,4 @@
-"""The two-sided gradient penalty: kernels shall change as fast as the image does."""
+"""The two-sided gradient penalty: kernels shall change, in the mean, as fast as the image."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ def gradient_penalty(log_kernels: Tensor, images: Tensor, signs: Tensor) -> Tens
     enough, and g does not change with the size of the image. Without the signs the slopes of
     neighbours would add up, and a network that is flat at every edge could pass.
 
+    It is a penalty on an image's mean: a part that is flat may hide behind one that is too steep,
+    which a penalty at each place (a backward pass each) would see. And as g is squared, the
+    variance of the estimate adds to it.
+
     Args:
         log_kernels: (B, C, H, W) float, ln K, computed from ``images``.
         images: (B, 3, H', W') the network's input, normalised, that requires gradients.
@@ -26,7 +30,7 @@ def gradient_penalty(log_kernels: Tensor, images: Tensor, signs: Tensor) -> Tens
 
     Returns (B,), differentiable with respect to whatever made ``log_kernels``.
 
-    Source: van Amersfoort et al., ICML 2020, section 3.2, equation 5, for each place of an image.
+    Source: van Amersfoort et al., ICML 2020, section 3, there for one class vector an image.
     """
     kernels = log_kernels.to(torch.promote_types(log_kernels.dtype, torch.float32)).exp()
     signed = (kernels.sum(dim=1) * signs.to(kernels.dtype)).sum()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_perception.errors import OodError
+from ood_perception.errors import NothingToLearnError, OodError
 from ood_training.meta.contract import Fold
 
 _STD_FLOOR = 1e-10
@@ -62,7 +62,7 @@ def check_both_kinds(false_positive: NDArray[np.bool_]) -> None:
     """Raises OodError when (n,) labels are of one class only, or none."""
     if false_positive.all() or not false_positive.any():
         kind = "false positives" if false_positive.size and false_positive[0] else "hits"
-        raise OodError(
+        raise NothingToLearnError(
             f"the meta classifier needs components of both kinds, but all {false_positive.size} "
             f"are {kind}; change the threshold or give more images"
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_perception.errors import OodError
+from ood_perception.errors import NothingToLearnError, OodError
 from ood_training.meta.contract import Fold, MetaFamily
 from ood_training.meta.decision import choose_decision
 from ood_training.meta.folds import FoldKind, fold_groups, group_folds
@@ -145,7 +145,7 @@ def check_both_kinds(table: ComponentTable) -> None:
     """Raises OodError, one line, unless there are false positives and others."""
     positive = int(np.count_nonzero(table.false_positive))
     if positive in (0, len(table)):
-        raise OodError(
+        raise NothingToLearnError(
             f"components of both kinds are needed, but {positive} of {len(table)} are false "
             f"positives ({table.origin.source}); change the threshold or give more images"
         )

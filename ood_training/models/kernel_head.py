@@ -52,7 +52,7 @@ class KernelHead(nn.Module):
 
     The parameter ``weights`` (C, m, D) holds W. The buffers ``counts`` (C,), n, and ``sums``
     (C, m), m_c, change by ``update_centroids`` alone; no gradient reaches them. They begin as one
-    pixel a class at random places near 0, as in the published code.
+    pixel a class at random places near 0.
 
     Shape: (B, D, h, w) -> (B, C, h, w), at most 0, of the parameter's type under any autocast.
 

@@ -30,7 +30,8 @@ class StyleTransfer(Protocol):
             patch: (h, w, 3) float32 or uint8 BGR, 0 to 255; outside the object it shows what was
                 around it in its own picture.
             mask: (h, w) float32 in [0, 1], above 0.5 on the object.
-            scene: (H, W, 3) uint8 BGR, without the object; where a crop reaches beyond its frame,
+            scene: (H, W, 3) uint8 BGR, without the object, but maybe with its shadow and with
+                objects pasted before; where a crop reaches beyond its frame,
                 it is grey (``augmentation.PADDING_VALUE``). Must not be changed.
             box: rows and columns of the scene that the patch will cover.
             rng: the only source of random numbers.

@@ -33,7 +33,7 @@ class FourierAdaptation:
         [0, 1]; drawn for each object.
     """
 
-    beta: float = 0.1
+    beta: float = 0.06
     strength: tuple[float, float] = (1.0, 1.0)
 
     def __call__(
@@ -65,7 +65,8 @@ def amplitude_change(
 ) -> NDArray[np.float32]:
     """What to add to a picture, so that its low frequencies get the amplitudes of another.
 
-    The phases and all other frequencies of the ``OPPONENT`` channels stay. Only the window's few
+    The mean colour goes to the other's; phases and all higher frequencies of the ``OPPONENT``
+    channels stay. Only the window's few
     frequencies are transformed, by the definition of the discrete Fourier transform: whole spectra
     would take several times as long. The columns' negative frequencies are the conjugates of the
     positive ones.
@@ -89,8 +90,10 @@ def amplitude_change(
     amplitude = np.abs(own)
     # the phase of nothing is 0
     phase = np.where(amplitude > 0, own / np.maximum(amplitude, 1e-12), np.complex64(1))
-    moved = np.asarray(strength * (np.abs(other) - amplitude) * phase, np.complex64)
-    change = _mixed(OPPONENT.T, moved)
+    moved = np.asarray((np.abs(other) - amplitude) * phase, np.complex64)
+    # of the mean colour the sign is style too: amplitudes alone could turn blue into orange
+    moved[:, highest[0], 0] = (other - own)[:, highest[0], 0]
+    change = _mixed(OPPONENT.T, np.complex64(strength) * moved)
     change[:, :, 1:] *= 2.0
     return _real_part(down.conj().T @ change, across.conj()) / np.float32(rows * columns)
 

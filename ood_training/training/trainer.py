@@ -1,4 +1,4 @@
-"""A training run in stages: known classes first, then the entropy of unknown objects."""
+"""A training run in stages: known classes first, then unknown objects."""
 
 from __future__ import annotations
 
