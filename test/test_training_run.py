@@ -197,3 +197,11 @@ def test_generated_scenes_are_drawn_on_first_use_and_only_then(tmp_path: Path) -
     assert [path.stat().st_mtime_ns for path in pictures] == times
     with pytest.raises(OodError, match="holds 2 other scenes than the 3 of seed 5"):
         draw_missing_scenes(asked(3))
+
+
+def test_a_run_leaves_the_process_as_it_found_it(tmp_path: Path) -> None:
+    """Threads, and numbers too small for the normal format, which a run flushes to zero."""
+    threads, tiny = torch.get_num_threads(), torch.tensor(1e-40)
+    train(configuration(tmp_path, threads=1 if threads > 1 else 2))
+    assert torch.get_num_threads() == threads
+    assert float(tiny * 1.0) > 0

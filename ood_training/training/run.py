@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ood_perception.errors import OodError
 from ood_training.configuration import TrainingConfiguration
@@ -24,7 +28,7 @@ def train(configuration: TrainingConfiguration, *, restart: bool = False) -> dic
     for it, ``result.json``, ``tensorboard/``. Raises OodError for missing data, settings that do
     not fit the data, a diverging loss or a full disk.
     """
-    with open_processes(configuration.device) as processes:
+    with _processor_state_restored(), open_processes(configuration.device) as processes:
         try:
             if processes.is_first:
                 _make_folder(configuration.output)
@@ -43,6 +47,18 @@ def train(configuration: TrainingConfiguration, *, restart: bool = False) -> dic
                 f"cannot write into {configuration.output}: {error.strerror}; a checkpoint that "
                 "was there stays: make room, or name another output folder, and run it again"
             ) from error
+
+
+@contextmanager
+def _processor_state_restored() -> Iterator[None]:
+    """A run sets PyTorch's threads and how the processor takes tiny numbers, for itself alone."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        # there is no way to ask for what it was; this is how every process begins
+        torch.set_flush_denormal(False)
 
 
 def _make_folder(output: Path) -> None:
