@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from ood_training.losses.entropy_maximization import term_weights
+from ood_training.losses.fused_sum import fused_sum
 from ood_training.losses.labels import OOD_LABEL, count_pixels
-from ood_training.losses.pixel_terms import _parts
 
 
 def one_vs_rest_loss(
@@ -68,8 +66,7 @@ def one_vs_rest_terms(
         top_k: K, at least 1; more than C is C. Of equal logits, the lower class ids are taken.
         scale: s, above 0.
 
-    Returns a scalar, float32 (float64 for float64 logits), summable over parts of a batch as
-    ``weighted_terms`` is; the gradient is the only array of the logits' size. Differentiable once.
+    Returns a scalar as ``fused_sum``, summable over parts of a batch as ``weighted_terms`` is.
     Raises ValueError for a K or s out of range.
 
     With unknown_weight = 1 / |N_ood|, the second part is the poster's L_ood: a mean over the K
@@ -82,51 +79,24 @@ def one_vs_rest_terms(
         raise ValueError(f"top_k is {top_k}: it must be at least 1")
     if not 0 < scale < math.inf:
         raise ValueError(f"the scale of the logits is {scale}: it must be above 0 and finite")
-    result: Tensor = _OneVsRestTerms.apply(
-        logits, labels, known_weight, unknown_weight, top_k, scale
-    )
-    return result
 
+    def terms(part: Tensor, label: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
+        scaled = part * scale
+        unknown = label == OOD_LABEL
+        columns = scaled[:, unknown]
+        of_known = (label < OOD_LABEL).to(part.dtype) * known_weight
+        # any class will do where the weight is zero
+        index = label.clamp(max=len(part) - 1).unsqueeze(0)
+        total = _known_sum(scaled, index, of_known)
+        unknown_sum, slopes = _strongest_mean(columns, top_k)
+        total += unknown_sum * unknown_weight
+        if not wanted:
+            return total, None
+        _to_gradient(scaled, index, of_known * scale)
+        scaled[:, unknown] = slopes * (unknown_weight * scale)
+        return total, scaled
 
-class _OneVsRestTerms(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        context: Any,
-        logits: Tensor,
-        labels: Tensor,
-        known_weight: float,
-        unknown_weight: float,
-        top_k: int,
-        scale: float,
-    ) -> Tensor:
-        precise = torch.promote_types(logits.dtype, torch.float32)
-        total = torch.zeros((), dtype=torch.float64, device=logits.device)
-        gradient = torch.empty_like(logits) if context.needs_input_grad[0] else None
-        for part in _parts(logits):
-            scaled = logits[part].to(precise) * scale
-            label = labels[part[0], part[2]]
-            unknown = label == OOD_LABEL
-            columns = scaled[:, unknown]
-            of_known = (label < OOD_LABEL).to(precise) * known_weight
-            # any class will do where the weight is zero
-            index = label.clamp(max=logits.shape[1] - 1).unsqueeze(0)
-            total += _known_sum(scaled, index, of_known)
-            unknown_sum, slopes = _strongest_mean(columns, top_k)
-            total += unknown_sum * unknown_weight
-            if gradient is not None:
-                _to_gradient(scaled, index, of_known * scale)
-                scaled[:, unknown] = slopes * (unknown_weight * scale)
-                gradient[part] = scaled
-        context.gradient = gradient
-        return total.to(precise)
-
-    @staticmethod
-    @once_differentiable
-    def backward(context: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
-        gradient, context.gradient = context.gradient, None
-        if gradient is None:
-            raise RuntimeError("the loss was differentiated before; its gradient is gone")
-        return gradient.mul_(scale), None, None, None, None, None
+    return fused_sum(logits, labels, terms)
 
 
 def _softplus(values: Tensor) -> Tensor:
