@@ -194,12 +194,7 @@ def _pixel_figures(curve: PixelCurve) -> dict[str, float | None]:
     """AP, FPR95 and AUROC; None each where one kind of pixel is missing."""
     if not curve.has_both_kinds:
         return {"AP": None, "FPR95": None, "AUROC": None}
-    metrics = pixel_metrics(curve)
-    return {
-        "AP": metrics.average_precision,
-        "FPR95": metrics.fpr95,
-        "AUROC": metrics.auroc,
-    }
+    return {**pixel_metrics(curve).named()}
 
 
 def _bound_figures(bounds: MetricBounds | None) -> dict[str, list[float]] | None:

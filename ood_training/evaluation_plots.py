@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from ood_training.figure_files import write_figures
 from ood_training.metrics.pixel_curve import (
     PixelCurve,
     PixelMetrics,
     pixel_metrics,
     spread_points,
 )
-from ood_training.whole_files import written_whole
 
 _POINTS, _BINS = 4000, 100
 
@@ -29,13 +29,7 @@ def draw_plots(curve: PixelCurve, folder: Path, title: str) -> tuple[Path, ...]:
         "precision_recall": _precision_recall(curve, metrics, title),
         "scores": _scores(curve, title),
     }
-    paths = []
-    for name, figure in figures.items():
-        path = folder / f"{name}.png"
-        with written_whole(path) as temporary:
-            figure.savefig(temporary, dpi=100)
-        paths.append(path)
-    return tuple(paths)
+    return write_figures(figures, folder)
 
 
 def _roc(curve: PixelCurve, metrics: PixelMetrics, title: str) -> Figure:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -32,6 +34,18 @@ class GridView:
     def valid(self, plane: NDArray[np.generic]) -> NDArray[np.generic]:
         """The cells of (gh, gw) that show the image."""
         return plane[: self.letterbox.valid_rows, : self.letterbox.valid_columns]
+
+
+def plane_to_image(letterbox: Letterbox, plane: NDArray[Any]) -> NDArray[Any]:
+    """A plane of the grid (gh, gw), padding included, at the size of the image (H, W).
+
+    Floats are interpolated; integers, such as class ids, are those of the nearest cell.
+    """
+    linear = np.issubdtype(plane.dtype, np.floating)
+    return letterbox.to_image(
+        plane[: letterbox.valid_rows, : letterbox.valid_columns],
+        cv2.INTER_LINEAR if linear else cv2.INTER_NEAREST,
+    )
 
 
 class GridNetwork:
@@ -66,7 +80,8 @@ class GridNetwork:
         letterbox = self.letterbox(image)
         with torch.inference_mode():
             tensor = torch.from_numpy(letterbox.apply(image)).to(self.device)
-            logits, features, _ = self._deployed.grid_logits(tensor)
-            if not bool(torch.isfinite(logits).all() and torch.isfinite(features).all()):
+            logits, features, small_logits = self._deployed.grid_logits(tensor)
+            # the grid's logits are between the small ones
+            if not bool(torch.isfinite(small_logits).all() and torch.isfinite(features).all()):
                 raise OodError("the network gives logits or features that are no numbers")
         return GridView(logits, features, letterbox)

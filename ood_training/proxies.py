@@ -12,7 +12,7 @@ from ood_training.augmentation import Crop, random_crop
 from ood_training.datasets.cutouts import Cutout
 from ood_training.harmless_marks import darken_ellipse
 from ood_training.losses import IGNORE_LABEL, OOD_LABEL
-from ood_training.styles import StyleTransfer
+from ood_training.styles import Pasting, StyleTransfer
 
 Image = NDArray[np.uint8]
 
@@ -77,7 +77,7 @@ def paste_object(
     # Cut-outs of known classes come from street frames and have their style already.
     if rules.style is not None and label == OOD_LABEL:
         # A generator of its own: with any style the same objects stand at the same places.
-        patch = rules.style(patch, mask, image, target, rng.spawn(1)[0])
+        patch = rules.style(Pasting(patch, mask, image, target), rng.spawn(1)[0])
     # After the style, which is the whole scene's, the light is that of the place in it.
     patch = _match_light(patch, mask, region, rng)
     alpha = mask[..., None]

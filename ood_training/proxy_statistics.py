@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ood_training.figure_files import write_figure
 from ood_training.proxy_index import SUBSETS, IndexRow
-from ood_training.whole_files import written_whole
 
 
 def supercategory_shares(rows: Sequence[IndexRow]) -> dict[str, Any]:
@@ -63,5 +63,4 @@ def plot_supercategories(path: Path, rows: Sequence[IndexRow]) -> None:
     axes[0].set_xlabel("share of the subset's pixels (%)")
     axes[1].set_xlabel("images that show it")
     axes[1].legend(loc="lower right")
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    write_figure(figure, path)

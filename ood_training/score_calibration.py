@@ -6,14 +6,13 @@ objects which the training never saw.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from ood_perception.errors import OodError
 from ood_perception.manifest import (
@@ -30,8 +29,13 @@ from ood_training.grid_labels import grid_labels
 from ood_training.grid_network import GridNetwork
 from ood_training.label_values import IGNORE_LABEL, OOD_LABEL
 
-Frames = Iterable[tuple[NDArray[np.uint8], NDArray[np.uint8]]]
-"""Images (H, W, 3) uint8 BGR with labels (H, W) uint8: class ids, 254 (unknown), 255 (ignored)."""
+LabelledFrame = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Image (H, W, 3) uint8 BGR and labels (H, W) uint8: class ids, 254 (unknown), 255 (ignored)."""
+
+Frames = Iterable[LabelledFrame]
+
+FITTED_SCORES = ("standardized_max_logit", "mahalanobis")
+"""Those with statistics of known training frames."""
 
 _FEATURES_A_FRAME = 2000
 _LEAST_PIXELS = 500
@@ -84,14 +88,17 @@ def feature_statistics(network: GridNetwork, frames: Frames, seed: int = 0) -> F
     features, classes = [], []
     for image, labels in frames:
         view = network.look(image)
-        shape = tuple(view.logits.shape[-2:])
-        small = functional.interpolate(view.features, size=shape, mode="nearest")[0]
         valid = (view.letterbox.valid_rows, view.letterbox.valid_columns)
         truth = grid_labels(labels, view.letterbox, valid)
         known = np.argwhere(truth < network.network.num_classes)
         if len(known) > _FEATURES_A_FRAME:
             known = known[rng.choice(len(known), _FEATURES_A_FRAME, replace=False)]
-        rows, columns = torch.from_numpy(known.T)
+        # the features are coarser than the grid: of each cell, those that cover it
+        small, grid = view.features[0], view.logits.shape[-2:]
+        rows, columns = (
+            torch.from_numpy(cells * inner // outer)
+            for cells, inner, outer in zip(known.T, small.shape[1:], grid, strict=True)
+        )
         features.append(small[:, rows, columns].T.cpu())
         classes.append(torch.from_numpy(truth[known[:, 0], known[:, 1]].astype(np.int64)))
     if not features:
@@ -99,10 +106,25 @@ def feature_statistics(network: GridNetwork, frames: Frames, seed: int = 0) -> F
     return FeatureStatistics.fit(torch.cat(features), torch.cat(classes))
 
 
+def with_statistics(
+    network: GridNetwork, spec: ScoreSpec, training: Callable[[], Frames]
+) -> CalibratedScore:
+    """``spec`` with the statistics of known frames that its score needs.
+
+    training: gives the frames; not asked for a score that is none of ``FITTED_SCORES``.
+    """
+    if spec.name == "mahalanobis":
+        return CalibratedScore(spec, feature_statistics(network, training()))
+    if spec.name == "standardized_max_logit":
+        found = logit_statistics(network, training())
+        return CalibratedScore(spec.model_copy(update={"logit_statistics": found}))
+    return CalibratedScore(spec)
+
+
 def calibrate_score(
     network: GridNetwork,
     name: ScoreName,
-    training: Frames,
+    training: Callable[[], Frames],
     mixed: Frames,
     *,
     smoothing_cells: float = 0.0,
@@ -112,7 +134,7 @@ def calibrate_score(
 
     Args:
         network: in evaluation mode.
-        training: known frames, for the statistics of the scores that have any.
+        training: see ``with_statistics``.
         mixed: frames with unknown objects, for range and threshold.
         smoothing_cells: see ``ScoreSpec``.
         calibrated_on: what both are, in words.
@@ -123,11 +145,8 @@ def calibrate_score(
     Raises OodError for frames without a known or without an unknown pixel.
     """
     spec = ScoreSpec.model_construct(name=name, threshold=0.5, smoothing_cells=smoothing_cells)
-    features = None
-    if name == "standardized_max_logit":
-        spec = spec.model_copy(update={"logit_statistics": logit_statistics(network, training)})
-    if name == "mahalanobis":
-        features = feature_statistics(network, training)
+    fitted = with_statistics(network, spec, training)
+    spec, features = fitted.spec, fitted.features
     known, unknown = _scores(network, spec, features, mixed)
     if not (known.size and unknown.size):
         raise OodError(

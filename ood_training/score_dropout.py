@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from ood_perception.letterbox import Letterbox
 from ood_perception.scores import normalized_entropy_of_probabilities
 from ood_training.evaluation import network_input
 from ood_training.export import load_trained_network
-from ood_training.grid_network import GridNetwork
+from ood_training.grid_network import GridNetwork, plane_to_image
 from ood_training.models import SegmentationNetwork
 from ood_training.score_source import ScoredFrame
 
@@ -62,12 +61,10 @@ class DropoutScores:
         probabilities = self._mean_softmax(letterbox, image)
         if not np.isfinite(probabilities).all():
             raise OodError(f"{self.model} gave scores that are no numbers on frame {frame_id}")
-        rows, columns = letterbox.valid_rows, letterbox.valid_columns
-        score = normalized_entropy_of_probabilities(probabilities)[:rows, :columns]
-        labels = probabilities.argmax(axis=0).astype(np.uint8)[:rows, :columns]
+        score = normalized_entropy_of_probabilities(probabilities)
         return ScoredFrame(
-            np.clip(letterbox.to_image(score, cv2.INTER_LINEAR), 0.0, 1.0),
-            letterbox.to_image(labels, cv2.INTER_NEAREST),
+            np.clip(plane_to_image(letterbox, score), 0.0, 1.0),
+            plane_to_image(letterbox, probabilities.argmax(axis=0).astype(np.uint8)),
         )
 
     def _mean_softmax(self, letterbox: Letterbox, image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import get_args
 
 from ood_perception.command_line import progress_bar
 from ood_perception.errors import OodError
 from ood_perception.manifest import BOUNDED_SCORES, ScoreName, ScoreSpec
 from ood_training.configuration import TrainingConfiguration, load_training_configuration
-from ood_training.datasets.frames import FrameDataset
 from ood_training.evidence import EvidenceKind
 from ood_training.export import ENTROPY, load_trained_network
 from ood_training.grid_network import GridNetwork
 from ood_training.sampler import open_frames
-from ood_training.score_calibration import CalibratedScore, Frames, calibrate_score
+from ood_training.score_calibration import (
+    CalibratedScore,
+    Frames,
+    LabelledFrame,
+    calibrate_score,
+)
 from ood_training.training.validation import Validation
 
 SCORE_NAMES: tuple[ScoreName, ...] = get_args(ScoreName)
@@ -75,7 +76,7 @@ def score_for_export(
     calibrated = calibrate_score(
         GridNetwork(network, input_size, grid_size),
         name,
-        training_frames(settings, classes),
+        lambda: training_frames(settings, classes),
         mixed_frames(settings, classes),
         smoothing_cells=request.smoothing_cells,
         calibrated_on=f"frames of {settings.name}",
@@ -114,7 +115,13 @@ def training_frames(settings: TrainingConfiguration, classes: tuple[str, ...]) -
                 f"{settings.name}: {frames.name} has other classes than the checkpoint: calibrate "
                 "on the configuration that it was trained with"
             )
-    return _Frames(sources, max(1, _TRAINING_FRAMES // len(sources)))
+    each = max(1, _TRAINING_FRAMES // len(sources))
+    chosen = [frames.every(max(1, math.ceil(len(frames) / each))) for frames in sources]
+
+    def load() -> Iterator[LabelledFrame]:
+        return (frames.load(number) for frames in chosen for number in range(len(frames)))
+
+    return _WithProgress(load, sum(map(len, chosen)), "statistics")
 
 
 def mixed_frames(settings: TrainingConfiguration, classes: tuple[str, ...]) -> Frames:
@@ -122,31 +129,17 @@ def mixed_frames(settings: TrainingConfiguration, classes: tuple[str, ...]) -> F
     if settings.validation is None:
         raise OodError(f"{settings.name} has no validation to calibrate a threshold on")
     validation = Validation(settings.validation, settings, classes)
-    return _WithProgress(validation.frames, validation.count, "calibrating")
-
-
-class _Frames:
-    """Frames of several data sets, which may be run through again."""
-
-    def __init__(self, sources: list[FrameDataset], each: int) -> None:
-        self._sources, self._each = sources, each
-
-    def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-        with progress_bar() as bar:
-            task = bar.add_task("statistics", total=None)
-            for source in self._sources:
-                chosen = source.every(max(1, math.ceil(len(source) / self._each)))
-                for number in range(len(chosen)):
-                    yield chosen.load(number)
-                    bar.advance(task)
+    return _WithProgress(validation.frames, validation.count, "threshold")
 
 
 class _WithProgress:
-    """Frames that say how many are done."""
+    """Frames that may be run through again, and say how many are done."""
 
-    def __init__(self, frames: Any, count: int, text: str) -> None:
+    def __init__(
+        self, frames: Callable[[], Iterable[LabelledFrame]], count: int, text: str
+    ) -> None:
         self._frames, self._count, self._text = frames, count, text
 
-    def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    def __iter__(self) -> Iterator[LabelledFrame]:
         with progress_bar() as bar:
             yield from bar.track(self._frames(), total=self._count, description=self._text)

@@ -23,6 +23,16 @@ class ScoredFrame(NamedTuple):
     detection: Detection | None = None
 
 
+class SeenFrame(NamedTuple):
+    """Several scores of one frame, at the image's own size.
+
+    scores: name -> (H, W) floats, higher = stranger. labels: as in ``ScoredFrame``.
+    """
+
+    scores: dict[str, NDArray[Any]]
+    labels: NDArray[np.uint8] | None
+
+
 class ScoreSource(Protocol):
     """Something that scores frames.
 

@@ -8,48 +8,18 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from method_bundles import GRID, SIZE, score_spec, some_statistics, untrained_network
 from pydantic import ValidationError
 
-from ood_perception.manifest import BOUNDED_SCORES, LogitStatisticsSpec, ScoreSpec, UnitRangeSpec
+from ood_perception.manifest import UnitRangeSpec
 from ood_perception.score_formula import finished_score, raw_score
 from ood_training.evidence import Evidence
 from ood_training.export import network_to_onnx
 from ood_training.export_check import Expectation
 from ood_training.feature_distance import FeatureStatistics
-from ood_training.models import SegmentationNetwork, create_model
+from ood_training.models import SegmentationNetwork
 from ood_training.pytorch_backend import PyTorchBackend
 from ood_training.score_request import SCORE_NAMES
-
-SIZE, GRID, CLASSES = (48, 64), (24, 32), 5
-
-
-def _network() -> SegmentationNetwork:
-    torch.manual_seed(4)
-    network = create_model("tiny_unet", CLASSES).eval()
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):  # equal ones would be one tensor in the graph
-            torch.nn.init.normal_(module.running_mean, std=0.1)
-    return network
-
-
-def _spec(name: Any, **changes: Any) -> ScoreSpec:
-    statistics = LogitStatisticsSpec(
-        means=(0.3, 0.1, 0.2, 0.5, 0.4), deviations=(0.1, 0.4, 0.2, 0.3, 0.5)
-    )
-    center = 25.0 if name == "mahalanobis" else -0.5
-    content = {
-        "name": name,
-        "threshold": 0.6,
-        "unit_range": None if name in BOUNDED_SCORES else UnitRangeSpec(center=center, scale=5.0),
-        "logit_statistics": statistics if name == "standardized_max_logit" else None,
-    }
-    return ScoreSpec(**{**content, **changes})
-
-
-def _features(network: SegmentationNetwork) -> FeatureStatistics:
-    with torch.inference_mode():
-        features = network.features(torch.rand(1, 3, *SIZE))[0].flatten(1).T
-    return FeatureStatistics.fit(features, torch.arange(len(features)) % CLASSES)
 
 
 def _image() -> np.ndarray:
@@ -61,12 +31,12 @@ def _image() -> np.ndarray:
     [*((name, 0.0) for name in SCORE_NAMES), ("entropy", 1.2), ("energy", 0.6)],
 )
 def test_the_graph_computes_the_score_of_the_manifest(name: str, smoothing_cells: float) -> None:
-    network, spec = _network(), _spec(name, smoothing_cells=smoothing_cells)
+    network, spec = untrained_network(), score_spec(name, smoothing_cells=smoothing_cells)
     if name == "kernel_distance":
         network.evidence = Evidence("kernels")
         with torch.no_grad():  # kernels are at most one
             network.classifier.bias -= 10  # type: ignore[union-attr, operator]
-    features = _features(network) if name == "mahalanobis" else None
+    features = some_statistics(network) if name == "mahalanobis" else None
     graph = network_to_onnx(network, SIZE, GRID, spec, features)
     session = onnxruntime.InferenceSession(graph)
     score, logits = session.run(["score", "logits"], {"image": _image()})
@@ -86,9 +56,11 @@ def test_the_graph_computes_the_score_of_the_manifest(name: str, smoothing_cells
 
 def test_the_softmax_of_one_vs_rest_logits_is_the_normalised_sigmoids() -> None:
     """What stands for class probabilities in the metrics of components."""
-    network = _network()
+    network = untrained_network()
     network.evidence = Evidence("sigmoids", 2.0)
-    session = onnxruntime.InferenceSession(network_to_onnx(network, SIZE, GRID, _spec("max_logit")))
+    session = onnxruntime.InferenceSession(
+        network_to_onnx(network, SIZE, GRID, score_spec("max_logit"))
+    )
     logits = session.run(["logits"], {"image": _image()})[0].astype(np.float64)
     with torch.inference_mode():
         own = network.small_logits(_network_input(network)).double().numpy()
@@ -129,4 +101,4 @@ def test_the_distance_to_a_class_follows_its_definition() -> None:
 )
 def test_an_incomplete_score_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        _spec(**{"name": "", **changes})
+        score_spec(**{"name": "", **changes})

@@ -90,7 +90,9 @@ def test_feature_statistics_are_the_centres_of_the_classes() -> None:
 
 def test_threshold_and_range_part_the_unknown_from_the_known() -> None:
     mixed = _Given((1.0, 0.2, 0), (0.1, 0.8, 1), (0.3, 0.1, 254), (0.6, 0.2, 0))
-    found = calibrate_score(_network(), "max_logit", mixed, mixed, calibrated_on="bands").spec
+    found = calibrate_score(
+        _network(), "max_logit", lambda: mixed, mixed, calibrated_on="bands"
+    ).spec
     assert found.unit_range is not None
     # raw scores from -10 to -3 lie within four scales of the middle
     assert found.unit_range.center == pytest.approx(-6.5, abs=0.1)
@@ -107,7 +109,7 @@ def test_threshold_and_range_part_the_unknown_from_the_known() -> None:
 @pytest.mark.parametrize("frames", [_Given((0.5, 0.1, 0)), _Given((0.5, 0.1, 254))])
 def test_a_calibration_needs_both_kinds_of_pixels(frames: Frames) -> None:
     with pytest.raises(OodError, match="need pixels of known classes and of unknown objects"):
-        calibrate_score(_network(), "energy", frames, frames)
+        calibrate_score(_network(), "energy", lambda: frames, frames)
 
 
 def test_scores_go_with_the_evidence_of_the_network() -> None:

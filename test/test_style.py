@@ -13,16 +13,17 @@ from ood_training.augmentation import PADDING_VALUE
 from ood_training.data_configuration import StyleConfiguration
 from ood_training.datasets.cutouts import Cutout
 from ood_training.proxies import PasteRules, paste_object
+from ood_training.styles import Pasting
 from ood_training.styles.fourier import OPPONENT, FourierAdaptation, amplitude_change
 from ood_training.styles.moments import MOST_STRETCH, MomentMatching, match_moments
 from ood_training.styles.registry import open_style
 from ood_training.styles.scene_view import scene_view
 
-BOX = (slice(0, 40), slice(0, 30))
 
-
-def generator() -> np.random.Generator:
-    return np.random.default_rng(1)
+def styled(style, patch: np.ndarray, mask: np.ndarray, scene: np.ndarray) -> np.ndarray:
+    """The object after a style transfer, in the scene's upper left corner."""
+    box = slice(0, 40), slice(0, 30)
+    return style(Pasting(patch, mask, scene, box), np.random.default_rng(1))
 
 
 def textured(shape: tuple[int, int], low: int, high: int, seed: int = 0) -> np.ndarray:
@@ -63,7 +64,7 @@ def test_moments_are_matched_as_computed_by_hand() -> None:
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_the_solid_pixels_get_the_moments_of_the_scene(kind: type) -> None:
     scene, patch, mask = textured((64, 50), 90, 150), textured((40, 30), 60, 200, 1), disc()
-    found = MomentMatching()(patch.astype(kind), mask, scene, BOX, generator())
+    found = styled(MomentMatching(), patch.astype(kind), mask, scene)
     assert (found.shape, found.dtype) == ((40, 30, 3), np.float32)
     # OpenCV reads CIELAB from a table: some hundredths of it
     for mine, wanted in zip(lab(found, mask > 0.5), lab(scene), strict=True):
@@ -75,7 +76,7 @@ def test_the_solid_pixels_get_the_moments_of_the_scene(kind: type) -> None:
                                    FourierAdaptation(0.0)])  # fmt: skip
 def test_no_strength_or_no_frequencies_change_nothing(style) -> None:
     patch = textured((40, 30), 0, 256, 1).astype(np.float32)
-    found = style(patch, disc(), textured((64, 64), 90, 150), BOX, generator())
+    found = styled(style, patch, disc(), textured((64, 64), 90, 150))
     assert (found == patch).all()
     assert found is not patch
 
@@ -138,9 +139,9 @@ def test_phases_stay_and_only_low_amplitudes_become_the_scenes() -> None:
 def test_an_object_that_is_its_scene_stays_as_it_is() -> None:
     patch = textured((40, 30), 0, 256)
     full = np.ones((40, 30), np.float32)
-    found = FourierAdaptation(0.5)(patch, full, patch, BOX, generator())
+    found = styled(FourierAdaptation(0.5), patch, full, patch)
     assert found == pytest.approx(patch.astype(np.float32), abs=0.02)
-    found = MomentMatching()(patch, full, patch, BOX, generator())
+    found = styled(MomentMatching(), patch, full, patch)
     assert np.abs(found - patch).mean() < 1
 
 
@@ -151,7 +152,7 @@ def test_what_was_around_the_object_does_not_matter(style) -> None:
     mask[8:30, 6:22] = 1
     first = textured((40, 30), 100, 140, 1)
     second = np.where(mask[..., None] > 0, first, 255).astype(np.uint8)
-    found = [style(patch, mask, scene, BOX, generator())[mask > 0] for patch in (first, second)]
+    found = [styled(style, patch, mask, scene)[mask > 0] for patch in (first, second)]
     assert found[0] == pytest.approx(found[1], abs=1e-3)
 
 
@@ -159,11 +160,9 @@ def test_a_plain_object_in_a_plain_scene_gets_its_colour_without_ringing() -> No
     patch, scene = np.full((40, 30, 3), (10, 200, 90), np.uint8), np.full((64, 64, 3), 60, np.uint8)
     patch[disc() == 0] = 255
     for style in (MomentMatching(), FourierAdaptation(0.3)):
-        found = style(patch, disc(), scene, BOX, generator())[disc() == 1]
+        found = styled(style, patch, disc(), scene)[disc() == 1]
         assert np.ptp(found, axis=0).max() < 0.5, style
-    assert MomentMatching()(patch, disc(), scene, BOX, generator())[20, 15] == pytest.approx(
-        60, abs=1
-    )
+    assert styled(MomentMatching(), patch, disc(), scene)[20, 15] == pytest.approx(60, abs=1)
 
 
 def test_the_grey_around_a_frame_is_not_its_style() -> None:
@@ -189,13 +188,13 @@ def pasted(style, label: int = 254) -> tuple[np.ndarray, np.ndarray, float]:
 
 @pytest.mark.parametrize("style", [MomentMatching((0.2, 0.8)), FourierAdaptation(0.2, (0.2, 0.8))])
 def test_a_style_changes_the_colours_of_unknown_objects_alone(style) -> None:
-    plain, styled = pasted(None), pasted(style)
-    assert (plain[1] == styled[1]).all()
-    assert plain[2] == styled[2]
-    changed = (plain[0] != styled[0]).any(axis=2)
+    plain, other = pasted(None), pasted(style)
+    assert (plain[1] == other[1]).all()
+    assert plain[2] == other[2]
+    changed = (plain[0] != other[0]).any(axis=2)
     assert changed[plain[1] == 254].mean() > 0.5
     assert not changed[plain[1] == 0].any()
-    assert (pasted(style)[0] == styled[0]).all()
+    assert (pasted(style)[0] == other[0]).all()
     assert (pasted(None, label=3)[0] == pasted(style, label=3)[0]).all()
 
 

@@ -14,6 +14,7 @@ import pytest
 from ood_perception.errors import OodError
 from ood_training.configuration import TrainingConfiguration
 from ood_training.sampler import TrainingSampler
+from ood_training.styles import Pasting
 from ood_training.styles.plugin import load_plugin
 from ood_training.training.fingerprint import is_same_run, run_fingerprint
 
@@ -110,7 +111,7 @@ import numpy as np
 def blue(): return like(lambda patch: np.full(patch.shape, (255, 0, 0), np.float32))
 def broken(): raise RuntimeError("no weights here\\nand more")
 def nothing(): return None
-def like(make): return lambda patch, mask, scene, box, rng: make(patch)
+def like(make): return lambda pasting, rng: make(pasting.patch)
 def smaller(): return like(lambda patch: patch[1:])
 def double(): return like(lambda patch: patch.astype(np.float64))
 def nan(): return like(lambda patch: patch * np.float32("nan"))
@@ -176,6 +177,6 @@ def test_a_plugin_that_breaks_the_contract_is_one_line(
     patch, mask = np.full((8, 6, 3), 100, np.float32), np.ones((8, 6), np.float32)
     scene, box = np.zeros((20, 20, 3), np.uint8), (slice(0, 8), slice(0, 6))
     with pytest.raises(OodError, match=message) as raised:
-        style(patch, mask, scene, box, np.random.default_rng(0))
+        style(Pasting(patch, mask, scene, box), np.random.default_rng(0))
     assert "\n" not in str(raised.value)
     assert (patch == 100).all()

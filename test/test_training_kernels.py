@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +10,14 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as distributed
-import yaml
 from pydantic import ValidationError
-from training_scenes import assert_same_bits, configuration, model_state, stage
+from training_scenes import (
+    assert_same_bits,
+    configuration,
+    model_state,
+    stage,
+    train_in_two_processes,
+)
 
 from ood_training.checkpoint import read_checkpoint
 from ood_training.configuration import TrainingConfiguration
@@ -25,7 +26,6 @@ from ood_training.export import load_trained_network
 from ood_training.models.kernel_head import KernelHead, class_sums, kernel_head
 from ood_training.training import CHECKPOINT_NAME, Trainer, train
 
-ROOT = Path(__file__).resolve().parent.parent
 HEAD = {"kind": "kernels", "kernel_features": 8, "length_scale": 0.5, "momentum": 0.8}
 PENALISED = HEAD | {"gradient_penalty": 1e-4}
 STAGES = [
@@ -199,18 +199,7 @@ def test_two_processes_of_torchrun_come_to_the_centroids_of_one(tmp_path: Path) 
     one = kernels(tmp_path, output=tmp_path / "one")
     alone = train(one)
     two = kernels(tmp_path, output=tmp_path / "two", micro_batches=2)
-    file = tmp_path / "two.yaml"
-    file.write_text(yaml.safe_dump(two.model_dump(mode="json")))
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
-        "-m", "ood_perception.cli", "train", str(file),
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True,
-        text=True, timeout=250,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    together = json.loads((two.output / "result.json").read_text())
+    together = train_in_two_processes(two)
     losses = [[row["loss"] for row in result["epochs"]] for result in (together, alone)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     found, expected = (model_state(r.output / "unknown.safetensors") for r in (two, one))

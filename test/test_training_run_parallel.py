@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,15 +9,13 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as distributed
-import yaml
 from torch import nn
-from training_scenes import configuration, model_state, stage
+from training_scenes import configuration, model_state, stage, train_in_two_processes
 
 from ood_training.training import Trainer, train
 from ood_training.training.dropout import ImageDropout
 from ood_training.training.processes import even_parts
 
-ROOT = Path(__file__).resolve().parent.parent
 FIXED = stage("fixed", unknown_objects=True, batch_norm="eval")
 
 
@@ -84,18 +78,7 @@ def test_two_processes_of_torchrun_give_the_curve_of_one(
     monkeypatch.setattr(begin.step, "run", interrupted_after(2, begin.step.run))
     with pytest.raises(KeyboardInterrupt):
         begin.run()
-    file = tmp_path / "two.yaml"
-    file.write_text(yaml.safe_dump(two.model_dump(mode="json")))
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
-        "-m", "ood_perception.cli", "train", str(file),
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True,
-        text=True, timeout=250,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    together = json.loads((tmp_path / "two" / "result.json").read_text())
+    together = train_in_two_processes(two)
     assert curve(together) == pytest.approx(curve(alone), rel=1e-5)
     last, expected = (model_state(r.output / "unknown.safetensors") for r in (two, one))
     for name, value in expected.items():

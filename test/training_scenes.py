@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+import yaml
 
 from ood_training import checkpoint
 from ood_training.comparison.configuration import merged
 from ood_training.configuration import TrainingConfiguration
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def write_scenes(root: Path, count: int = 4) -> None:
@@ -61,3 +68,20 @@ def assert_same_bits(first: dict[str, torch.Tensor], second: dict[str, torch.Ten
     """Every tensor of both is the same, bit for bit."""
     assert first.keys() == second.keys()
     assert [name for name, value in first.items() if not value.equal(second[name])] == []
+
+
+def train_in_two_processes(settings: TrainingConfiguration) -> dict[str, Any]:
+    """What ``result.json`` says after torchrun has trained with two processes."""
+    file = settings.output.with_suffix(".yaml")
+    file.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+        "-m", "ood_perception.cli", "train", str(file),
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True,
+        text=True, timeout=250,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    result: dict[str, Any] = json.loads((settings.output / "result.json").read_text())
+    return result

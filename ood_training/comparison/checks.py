@@ -11,11 +11,9 @@ from ood_training.comparison.configuration import ComparisonConfiguration
 from ood_training.evaluation_run import open_evaluation_data
 from ood_training.evidence import Evidence
 from ood_training.meta.configuration import load_meta_configuration
+from ood_training.score_calibration import FITTED_SCORES
 from ood_training.score_request import check_evidence
 from ood_training.training.stage_loss import evidence_of
-
-FITTED_SCORES = ("standardized_max_logit", "mahalanobis")
-"""Those with statistics of the base's training frames."""
 
 
 def check_methods(comparison: ComparisonConfiguration) -> None:

@@ -97,7 +97,7 @@ def _export(comparison: ComparisonConfiguration, run: Run, path: Path, folder: P
     calibrated = calibrate_score(
         GridNetwork(network, comparison.input_size),
         _primary(run),
-        training_frames(base, classes),
+        lambda: training_frames(base, classes),
         mixed_frames(base, classes),
         calibrated_on=f"frames of {base.name}",
     )

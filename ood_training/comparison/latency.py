@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ood_perception.bundle import load_bundle
-from ood_perception.command_line import progress_bar
+from ood_perception.command_line import progress_bar, write_json
 from ood_perception.detector import Detector
 from ood_perception.errors import OodError
 from ood_perception.machine_facts import cpu_name, usable_cores
 from ood_training.comparison.configuration import ComparisonConfiguration
 from ood_training.comparison.record import file_hash
 from ood_training.evaluation_run import open_evaluation_data
-from ood_training.whole_files import written_whole
 
 LATENCY_NAME = "latency.json"
 _PICTURES, _ROUNDS, _WARMUP = 6, 4, 2
@@ -62,8 +61,7 @@ def measure_latency(
         "cores": usable_cores(),
         "measured": key,
     }
-    with written_whole(comparison.output / LATENCY_NAME) as temporary:
-        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(comparison.output / LATENCY_NAME, result)
     return result
 
 

@@ -62,13 +62,10 @@ def _add(histogram: ScoreHistogram, score: NDArray[Any], labels: NDArray[np.uint
 
 
 def _figures(curve: PixelCurve) -> dict[str, Any]:
-    metrics = pixel_metrics(curve)
     shown = spread_points(curve, _POINTS)
     found, false = curve.found[shown], curve.false[shown]
     return {
-        "AP": metrics.average_precision,
-        "FPR95": metrics.fpr95,
-        "AUROC": metrics.auroc,
+        **pixel_metrics(curve).named(),
         "curve": {
             "recall": (found / curve.found[-1]).round(_DIGITS).tolist(),
             "precision": (found / (found + false)).round(_DIGITS).tolist(),

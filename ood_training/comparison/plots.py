@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ood_training.comparison.configuration import folder_name
-from ood_training.whole_files import written_whole
+from ood_training.figure_files import write_figures
 
 _BARS = {"AP": "higher is better", "FPR95": "lower is better"}
 
@@ -20,7 +20,7 @@ def draw_comparison(summary: dict[str, Any], folder: Path) -> tuple[Path, ...]:
     summary: of ``comparison_summary``. A data set without figures of pixels gets none. Raises
     OodError when a file cannot be written.
     """
-    paths = []
+    paths: list[Path] = []
     for name, data in summary["sets"].items():
         figures = {
             figure: _bars(name, figure, data["rows"])
@@ -30,11 +30,8 @@ def draw_comparison(summary: dict[str, Any], folder: Path) -> tuple[Path, ...]:
         drawn = [row for row in data["rows"] if row["primary"] and row["curve"]]
         if drawn:
             figures["precision_recall"] = _precision_recall(name, drawn)
-        for kind, figure in figures.items():
-            path = folder / f"{folder_name(name)}_{kind}.png"
-            with written_whole(path) as temporary:
-                figure.savefig(temporary, dpi=100)
-            paths.append(path)
+        titled = {f"{folder_name(name)}_{kind}": figure for kind, figure in figures.items()}
+        paths.extend(write_figures(titled, folder))
     return tuple(paths)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ood_perception.bundle import sha256
+from ood_perception.command_line import write_json
 from ood_perception.errors import OodError
 from ood_training.comparison.configuration import ComparisonConfiguration, EvaluationConfiguration
 from ood_training.comparison.runs import Run
-from ood_training.whole_files import written_whole
 
 RECORD_NAME = "comparison.json"
 
@@ -39,8 +39,7 @@ class RunRecord:
 
     def write(self) -> None:
         """Write it whole."""
-        with written_whole(self.path) as temporary:
-            temporary.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
+        write_json(self.path, self.content)
 
     def known_scores(self, name: str, evaluation: EvaluationConfiguration) -> tuple[str, ...]:
         """The scores that are measured on this data set as it is described now."""

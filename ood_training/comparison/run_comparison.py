@@ -22,10 +22,11 @@ from ood_training.comparison.runs import (
     measured_path,
     runs_of,
 )
-from ood_training.comparison.score_pass import CheckpointPass, ScorePass, SourcePass
+from ood_training.comparison.score_pass import ScorePass, SourcePass
 from ood_training.comparison.summary import comparison_summary
 from ood_training.evaluation_run import open_evaluation_data
 from ood_training.project_commit import project_commit
+from ood_training.score_checkpoint import CheckpointScores
 
 
 def run_comparison(
@@ -123,4 +124,4 @@ def _score_pass(
 
         return SourcePass(DropoutScores(path, comparison.input_size, method.samples))
     base = None if comparison.base is None else comparison.base_training()
-    return CheckpointPass(path, comparison.input_size, scores, base)
+    return CheckpointScores(path, comparison.input_size, scores, base)

@@ -43,6 +43,7 @@ class _FusedSum(torch.autograd.Function):
             )
             total += found
             if gradient is not None:
+                assert slopes is not None
                 gradient[part] = slopes
         context.gradient = gradient
         return total.to(precise)

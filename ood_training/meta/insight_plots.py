@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ood_training.figure_files import write_figure
 from ood_training.meta.insight import QualityByCount
 from ood_training.meta.ranking import Ranking
-from ood_training.whole_files import written_whole
 
 PATHS = 10
 _BARS, _CURVES, _CURVE_COLUMNS = 20, 9, 3
@@ -38,7 +38,7 @@ def draw_paths(ranking: Ranking, names: Sequence[str], path: Path, title: str) -
         axes.axvline(entry, color="grey", linewidth=0.4, alpha=0.5)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    _save(figure, path)
+    write_figure(figure, path)
 
 
 def draw_quality(
@@ -69,7 +69,7 @@ def draw_quality(
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
     figure.suptitle(f"out of fold, ranked in each fold; {components} components")
-    _save(figure, path)
+    write_figure(figure, path)
 
 
 def draw_importance(
@@ -80,7 +80,7 @@ def draw_importance(
     figure, axes = _figure(title, "mean |contribution| in log-odds", "")
     axes.barh(np.arange(len(order)), importance[order])
     axes.set_yticks(np.arange(len(order)), [names[i] for i in order], fontsize=8)
-    _save(figure, path)
+    write_figure(figure, path)
 
 
 def draw_curves(
@@ -116,7 +116,7 @@ def draw_curves(
     grid[0].legend(fontsize=8)
     figure.supylabel("part in the log-odds of false positive")
     figure.suptitle(title)
-    _save(figure, path)
+    write_figure(figure, path)
 
 
 def _figure(title: str, across: str, up: str) -> tuple[Figure, Axes]:
@@ -125,8 +125,3 @@ def _figure(title: str, across: str, up: str) -> tuple[Figure, Axes]:
     axes.set(title=title, xlabel=across, ylabel=up)
     axes.grid(alpha=0.3)
     return figure, axes
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=100)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from ood_training.figure_files import write_figures
 from ood_training.meta.confidence import clopper_pearson
 from ood_training.meta.figures import (
     decision_figures,
@@ -19,7 +20,6 @@ from ood_training.meta.figures import (
 )
 from ood_training.meta.table import ComponentTable
 from ood_training.meta.validation import Validation
-from ood_training.whole_files import written_whole
 
 _BINS = 40
 _WIDTH_PERCENT = 20.0
@@ -40,13 +40,7 @@ def draw_plots(
         "probabilities": _probabilities(table, validations, title),
         "trade_off": _trade_off(table, validations, title),
     }
-    paths = []
-    for name, figure in figures.items():
-        path = folder / f"{name}.png"
-        with written_whole(path) as temporary:
-            figure.savefig(temporary, dpi=100)
-        paths.append(path)
-    return tuple(paths)
+    return write_figures(figures, folder)
 
 
 def _figure(title: str, across: str, up: str) -> tuple[Figure, Axes]:

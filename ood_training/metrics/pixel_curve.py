@@ -30,6 +30,10 @@ class PixelMetrics:
     unknown_pixels: int
     known_pixels: int
 
+    def named(self) -> dict[str, float]:
+        """AP, FPR95 and AUROC, by the names that tables give them."""
+        return {"AP": self.average_precision, "FPR95": self.fpr95, "AUROC": self.auroc}
+
 
 @dataclass(frozen=True)
 class MetricBounds:

@@ -1,5 +1,5 @@
 """Aligning the style of pasted objects with their scene, one way a file."""
 
-from ood_training.styles.contract import Box, Patch, StyleTransfer
+from ood_training.styles.contract import Box, Pasting, Patch, StyleTransfer
 
-__all__ = ["Box", "Patch", "StyleTransfer"]
+__all__ = ["Box", "Pasting", "Patch", "StyleTransfer"]

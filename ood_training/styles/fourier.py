@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_training.styles.contract import SOLID, Box, Patch
+from ood_training.styles.contract import SOLID, Pasting, Patch
 from ood_training.styles.scene_view import scene_view
 
 # Brightness, blue against red, green against both, orthonormal. In blue, green and red each channel
@@ -36,26 +36,19 @@ class FourierAdaptation:
     beta: float = 0.06
     strength: tuple[float, float] = (1.0, 1.0)
 
-    def __call__(
-        self,
-        patch: NDArray[np.float32] | NDArray[np.uint8],
-        mask: NDArray[np.float32],
-        scene: NDArray[np.uint8],
-        box: Box,
-        rng: np.random.Generator,
-    ) -> Patch:
+    def __call__(self, pasting: Pasting, rng: np.random.Generator) -> Patch:
         """As ``StyleTransfer``; the scene is all of it, resized to the patch as in the paper."""
         strength = float(rng.uniform(*self.strength))
-        own = np.array(patch, np.float32)
-        solid = (mask > SOLID).astype(np.uint8)
+        own = np.array(pasting.patch, np.float32)
+        solid = (pasting.mask > SOLID).astype(np.uint8)
         if strength == 0.0 or not solid.any():
             return own
         size = own.shape[1], own.shape[0]
-        seen = cv2.resize(scene_view(scene), size, interpolation=cv2.INTER_AREA)
+        seen = cv2.resize(scene_view(pasting.scene), size, interpolation=cv2.INTER_AREA)
         # Only the object counts: what was around it in its picture would bring its own style, and
         # a constant colour other than the object's mean would ring along the object's edge.
         mean = np.array(cv2.mean(own, mask=solid)[:3], np.float32)[:, None, None]
-        filled = (_planes(own) - mean) * mask + mean
+        filled = (_planes(own) - mean) * pasting.mask + mean
         change = amplitude_change(filled, _planes(np.asarray(seen, np.uint8)), self.beta, strength)
         return own + cv2.merge(list(change))
 

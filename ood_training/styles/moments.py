@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_training.styles.contract import SOLID, Box, Patch
+from ood_training.styles.contract import SOLID, Pasting, Patch
 from ood_training.styles.scene_view import scene_view
 
 # A plain object has little but noise and compression blocks to stretch.
@@ -27,25 +27,18 @@ class MomentMatching:
 
     strength: tuple[float, float] = (1.0, 1.0)
 
-    def __call__(
-        self,
-        patch: NDArray[np.float32] | NDArray[np.uint8],
-        mask: NDArray[np.float32],
-        scene: NDArray[np.uint8],
-        box: Box,
-        rng: np.random.Generator,
-    ) -> Patch:
+    def __call__(self, pasting: Pasting, rng: np.random.Generator) -> Patch:
         """As ``StyleTransfer``; the moments are those of the pixels where the mask is above 0.5.
 
         The scene is all of it, not the surroundings of the box: the style is the camera's and the
         day's, and an object with the few colours of the road around it would be camouflaged.
         """
         strength = float(rng.uniform(*self.strength))
-        solid = (mask > SOLID).astype(np.uint8)
+        solid = (pasting.mask > SOLID).astype(np.uint8)
         if strength == 0.0 or not solid.any():
-            return np.array(patch, np.float32)
-        wanted = _moments(_lab(scene_view(scene)), None)
-        changed = match_moments(_lab(patch), solid, wanted, strength)
+            return np.array(pasting.patch, np.float32)
+        wanted = _moments(_lab(scene_view(pasting.scene)), None)
+        changed = match_moments(_lab(pasting.patch), solid, wanted, strength)
         return np.asarray(cv2.cvtColor(changed, cv2.COLOR_LAB2BGR) * np.float32(255), np.float32)
 
 

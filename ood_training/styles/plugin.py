@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ood_perception.errors import OodError, first_line
-from ood_training.styles.contract import Box, Patch, StyleTransfer
+from ood_training.styles.contract import Pasting, Patch, StyleTransfer
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,14 @@ class PluginStyle:
     name: str
     transfer: StyleTransfer
 
-    def __call__(
-        self,
-        patch: NDArray[np.float32] | NDArray[np.uint8],
-        mask: NDArray[np.float32],
-        scene: NDArray[np.uint8],
-        box: Box,
-        rng: np.random.Generator,
-    ) -> Patch:
+    def __call__(self, pasting: Pasting, rng: np.random.Generator) -> Patch:
         """As ``StyleTransfer``; OodError when the plugin fails or breaks the contract."""
+        patch = pasting.patch
+        # the pictures are the sampler's: a plugin that writes into them is told so
+        scene = _read_only(pasting.scene)
+        shown = Pasting(_read_only(patch), _read_only(pasting.mask), scene, pasting.box)
         try:
-            # the pictures are the sampler's: a plugin that writes into them is told so
-            found = self.transfer(_read_only(patch), _read_only(mask), _read_only(scene), box, rng)
+            found = self.transfer(shown, rng)
         except Exception as error:
             raise OodError(
                 f"paste.style.plugin {self.name} failed on an object of "
