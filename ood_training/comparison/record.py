@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ RECORD_NAME = "comparison.json"
 class RunRecord:
     """The figures of one run; ``content`` is what is written.
 
-    content: ``method``, ``seed``, ``model`` (what was measured, by its bytes), ``sets`` {name:
-    pixel figures}, and of a method with components ``bundle`` and ``components`` {name: figures}.
+    content: ``method``, ``seed``, ``model`` (what was measured, by its bytes), ``data`` (on what,
+    by name and bytes), ``sets`` {name: pixel figures}, and of a method with components ``bundle``
+    and ``components`` {name: figures}.
     """
 
     def __init__(self, run: Run, model: dict[str, Any] | None) -> None:
@@ -30,12 +31,21 @@ class RunRecord:
             "method": run.name,
             "seed": run.seed,
             "model": model,
+            "data": {},
             "sets": {},
             "components": {},
         }
         known = _read(self.path)
         if known and (model is None or known["model"] == model):
             self.content = {**self.content, **known, "method": run.name}
+
+    def keep_data(self, data: Mapping[str, str]) -> None:
+        """Forget what was measured on other frames than these (name -> hash of its bytes)."""
+        for name, found in data.items():
+            if self.content["data"].get(name) != found:
+                self.content["sets"].pop(name, None)
+                self.content["components"].pop(name, None)
+        self.content["data"] = {**self.content["data"], **data}
 
     def write(self) -> None:
         """Write it whole."""

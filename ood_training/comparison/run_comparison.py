@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from ood_perception.command_line import on_progress, progress_bar
 from ood_training.comparison.checks import check_inputs
 from ood_training.comparison.component_figures import bundle_folder, measure_components
 from ood_training.comparison.configuration import ComparisonConfiguration
+from ood_training.comparison.data_hash import data_hashes
 from ood_training.comparison.latency import known_latency, measure_latency
 from ood_training.comparison.pixel_figures import measure_pixels
 from ood_training.comparison.record import RunRecord, missing_scores, model_key
@@ -40,9 +41,10 @@ def run_comparison(
     """
     names = chosen_methods(comparison, methods)
     check_inputs(comparison, names)
+    data = data_hashes(comparison)
     bundles: dict[str, Path] = {}
     for run in runs_of(comparison, names):
-        _measure(comparison, run)
+        _measure(comparison, run, data)
         if run.method.components:
             bundles.setdefault(run.name, bundle_folder(run))
     in_order = {name: bundles[name] for name in names if name in bundles}
@@ -72,9 +74,10 @@ def _gathered(
     return comparison_summary(comparison, found, latency)
 
 
-def _measure(comparison: ComparisonConfiguration, run: Run) -> None:
+def _measure(comparison: ComparisonConfiguration, run: Run, data: Mapping[str, str]) -> None:
     path = make_checkpoint(comparison, run)
     record = RunRecord(run, model_key(comparison, run, path))
+    record.keep_data(data)
     _measure_pixels(comparison, run, path, record)
     if run.method.components:
         measure_components(comparison, run, path, record)
