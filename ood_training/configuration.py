@@ -81,8 +81,8 @@ class HeadConfiguration(Section):
     length_scale: sigma; a mean squared distance of sigma^2 from its centroid makes a kernel 0.61.
     momentum: gamma of the centroids' moving average, over the steps.
     gradient_penalty: weight of the two-sided penalty that keeps the kernels as steep as the image;
-        0 is none. A step then takes 3 to 8 times as long on a CPU, and more where only the head
-        learns, because the penalty goes through the frozen network twice.
+        0 is none. It needs ``batch_norm: eval``, in which an image's slope is its own. A step
+        takes about four times as long on a CPU.
     """
 
     kind: Literal["linear", "kernels"] = "linear"
@@ -191,6 +191,8 @@ class TrainingConfiguration(Section):
             raise ValueError("head: kernels have their own loss: leave loss.kind and reduction out")
         if self.head.gradient_penalty and self.precision == "float16":
             raise ValueError("head.gradient_penalty needs the precision float32 or bfloat16")
+        if self.head.gradient_penalty and any(s.batch_norm == "train" for s in self.stages):
+            raise ValueError("head.gradient_penalty needs batch_norm: eval in every stage")
         return self
 
 

@@ -148,7 +148,7 @@ def test_the_penalty_is_part_of_the_loss_by_its_weight(tmp_path: Path) -> None:
 
 def test_only_the_head_learns_where_all_else_is_frozen(tmp_path: Path) -> None:
     """Also with the penalty, whose gradient goes through the frozen network to the image."""
-    frozen = stage("frozen", freeze="all_but_head", unknown_objects=True)
+    frozen = stage("frozen", freeze="all_but_head", unknown_objects=True, batch_norm="eval")
     trainer = Trainer(kernels(tmp_path, stages=[frozen]))
     before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
     trainer.run()
@@ -182,6 +182,10 @@ def test_a_linear_network_is_the_start_of_one_with_kernels_and_the_other_way_rou
         ({"loss": {"kind": "one_vs_rest"}}, "kernels have their own loss"),
         ({"loss": {"reduction": "legacy"}}, "kernels have their own loss"),
         ({"precision": "float16"}, "gradient_penalty needs the precision float32"),
+        (
+            {"stages": [stage("known", batch_norm="train")]},
+            "gradient_penalty needs batch_norm: eval",
+        ),
         ({"head": HEAD | {"momentum": 1.0}}, "less than 1"),
         ({"head": HEAD | {"length_scale": 0.0}}, "greater than 0"),
     ],

@@ -125,26 +125,29 @@ class TrainingStep:
         device = self._processes.device
         images, labels = (x.to(device, non_blocking=True) for x in (images, labels))
         precision = _PRECISIONS[self._settings.precision]
-        inputs = self._normalise(images).requires_grad_(self._penalty_weight > 0)
+        inputs, penalty = self._normalise(images), None
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            logits = self._forward(inputs)
+            if self._penalty_weight:
+                logits, penalty = self._penalised(inputs, place)
+            else:
+                logits = self._forward(inputs)
         terms = pixel_terms(self._settings, unknown_objects=stage.unknown_objects)
         loss = terms(logits.float(), labels, *weights)
-        if self._penalty_weight:
-            loss = loss + self._penalty(logits, inputs, place)
+        if penalty is not None:
+            loss = loss + penalty
         # gradients are averaged over the processes, but the weights already divide by all pixels
         self.scaler.scale(loss * self._processes.count).backward()
         if self._centroids is not None:
             self._centroids.add(labels)
         return loss.item()
 
-    def _penalty(self, log_kernels: Tensor, inputs: Tensor, place: tuple[int, ...]) -> Tensor:
-        """A micro-batch's part of the penalty's mean over the images of the global batch."""
+    def _penalised(self, inputs: Tensor, place: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Logits, and a micro-batch's part of the penalty's mean over the global batch."""
         *key, first = place
         numbers = range(first, first + len(inputs))
-        signs = random_signs(key, numbers, log_kernels.shape[-2:], log_kernels.device)
-        total = gradient_penalty(log_kernels, inputs, signs).sum()
-        return self._penalty_weight * total / self._settings.batch_size
+        signs = random_signs(key, numbers, inputs.shape[-2:], inputs.device)
+        log_kernels, total = gradient_penalty(self._forward, inputs, signs)
+        return log_kernels, self._penalty_weight * total / self._settings.batch_size
 
     def _forward(self, inputs: Tensor) -> Tensor:
         try:
