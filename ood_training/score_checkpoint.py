@@ -13,7 +13,7 @@ from ood_perception.bundle import sha256
 from ood_perception.errors import OodError
 from ood_perception.manifest import ScoreName, ScoreSpec
 from ood_training.configuration import TrainingConfiguration
-from ood_training.deployed_score import RawScore
+from ood_training.deployed_score import DEFAULT_SCORES, RawScore
 from ood_training.export import load_trained_network
 from ood_training.grid_network import GridNetwork, plane_to_image
 from ood_training.score_calibration import Frames, with_statistics
@@ -36,13 +36,13 @@ class CheckpointScores:
         self,
         path: Path,
         input_size: tuple[int, int] = (576, 1024),
-        names: Sequence[ScoreName] = (),
+        names: Sequence[ScoreName] | None = None,
         base: TrainingConfiguration | None = None,
     ) -> None:
         """Load the network, onto a GPU where there is one, and fit what the scores need.
 
         input_size: height and width of the network's input, multiples of 16. names: the scores;
-        when empty, that of the network's evidence: the entropy of a softmax, the energy of
+        when None, that of the network's evidence: the entropy of a softmax, the energy of
         one-vs-rest, the distance of kernels. base: whose training frames give statistics.
         Raises OodError for a file that is no checkpoint, sides that do not fit, a score that does
         not go with the network, and one that needs a base where there is none.
@@ -51,16 +51,13 @@ class CheckpointScores:
         self.classes: tuple[str, ...] | None = classes
         self.model = f"{path.stem}-{sha256(path.read_bytes())[:12]}"
         self._network = GridNetwork(network, input_size)
-        self._base = base
         kind = network.evidence.kind
         self._scores: dict[str, RawScore] = {}
-        for name in names:
+        for name in (DEFAULT_SCORES[kind],) if names is None else names:
             check_evidence(name, kind)
-            self._scores[name] = self._fitted(name)
-        if not names:
-            own = RawScore.of_evidence(kind)
-            self._scores[own.name] = own.eval().to(self._network.device)
-        self.score_name = next(iter(self._scores))
+            score = _fitted(name, self._network, base, classes)
+            self._scores[name] = score.eval().to(self._network.device)
+        self.score_name: str = next(iter(self._scores), "")
 
     def look(self, frame_id: str, image: NDArray[np.uint8]) -> SeenFrame:
         """All scores of (H, W, 3) uint8 BGR; OodError when the network gives no numbers."""
@@ -80,18 +77,23 @@ class CheckpointScores:
         )
 
     def score_frame(self, frame_id: str, image: NDArray[np.uint8] | None) -> ScoredFrame:
-        """The first score alone."""
+        """The first score of (H, W, 3) uint8 BGR alone; raises as ``look``."""
         assert image is not None
         seen = self.look(frame_id, image)
         return ScoredFrame(seen.scores[self.score_name], seen.labels)
 
-    def _fitted(self, name: ScoreName) -> RawScore:
-        def frames() -> Frames:
-            if self._base is None:
-                raise OodError(f"the score {name} has statistics of training frames: name a base")
-            assert self.classes is not None
-            return training_frames(self._base, self.classes)
 
-        spec = ScoreSpec.model_construct(name=name, threshold=0.5)
-        fitted = with_statistics(self._network, spec, frames)
-        return RawScore(fitted.spec, fitted.features).eval().to(self._network.device)
+def _fitted(
+    name: ScoreName,
+    network: GridNetwork,
+    base: TrainingConfiguration | None,
+    classes: tuple[str, ...],
+) -> RawScore:
+    def frames() -> Frames:
+        if base is None:
+            raise OodError(f"the score {name} has statistics of training frames: name a base")
+        return training_frames(base, classes)
+
+    spec = ScoreSpec.model_construct(name=name, threshold=0.5)
+    fitted = with_statistics(network, spec, frames)
+    return RawScore(fitted.spec, fitted.features)

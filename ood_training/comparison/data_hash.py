@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from ood_perception.command_line import progress_bar
-from ood_perception.errors import OodError
 from ood_training.comparison.configuration import ComparisonConfiguration
+from ood_training.comparison.record import file_hash
 from ood_training.datasets.frames import FrameDataset
 from ood_training.evaluation_run import open_evaluation_data
 
@@ -30,9 +30,5 @@ def data_hash(dataset: FrameDataset) -> str:
     for frame in dataset:
         whole.update(frame.frame_id.encode() + b"\0")
         for path in (frame.image, frame.labels, frame.overlay):
-            try:
-                content = b"" if path is None else path.read_bytes()
-            except OSError as error:
-                raise OodError(f"{path}: cannot read: {error.strerror}") from error
-            whole.update(hashlib.sha256(content).digest())
+            whole.update(b"" if path is None else file_hash(path).encode())
     return whole.hexdigest()

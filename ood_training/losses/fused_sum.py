@@ -23,6 +23,7 @@ def fused_sum(logits: Tensor, labels: Tensor, terms: PartTerms) -> Tensor:
     Args:
         logits: (B, C, H, W) float. Half precision is worked out in float32.
         labels: (B, H, W) int64.
+        terms: of one part; called for each.
 
     Returns a scalar, float32 (float64 for float64 logits), differentiable once. The gradient is the
     only array of the logits' size: no target and no softmax is kept.
