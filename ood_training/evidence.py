@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import torch.nn.functional as functional
+import torch
 from torch import Tensor
 
 from ood_perception.errors import OodError
@@ -43,5 +43,7 @@ class Evidence:
         graph's ``logits`` takes their softmax, of whatever kind they are.
         """
         if self.kind == "sigmoids":
-            return functional.logsigmoid(logits * self.scale)
+            scaled = logits * self.scale
+            # not logsigmoid: graphs take the logarithm of a rounded sigmoid, wrong below -17
+            return scaled.clamp(max=0) - torch.log1p(torch.exp(-scaled.abs()))
         return logits

@@ -69,6 +69,21 @@ def test_the_softmax_of_one_vs_rest_logits_is_the_normalised_sigmoids() -> None:
     np.testing.assert_allclose(found, sigmoids / sigmoids.sum(1, keepdims=True), atol=1e-5)
 
 
+def test_one_vs_rest_logits_are_exact_however_sure_the_network_is() -> None:
+    """Of the classes that are not there a real network is surer than a rounded sigmoid can say."""
+    network = untrained_network()
+    network.evidence = Evidence("sigmoids", 1.0)
+    with torch.no_grad():
+        network.classifier.bias.copy_(torch.linspace(-200, 60, len(network.classifier.bias)))  # type: ignore[union-attr, operator, arg-type]
+    session = onnxruntime.InferenceSession(
+        network_to_onnx(network, SIZE, GRID, score_spec("max_logit"))
+    )
+    logits = session.run(["logits"], {"image": _image()})[0].astype(np.float64)
+    with torch.inference_mode():
+        own = network.small_logits(_network_input(network)).double().numpy()
+    np.testing.assert_allclose(logits, -np.logaddexp(0, -own), rtol=1e-5, atol=1e-4)
+
+
 def _network_input(network: SegmentationNetwork) -> torch.Tensor:
     from ood_training.evaluation import network_input
 
