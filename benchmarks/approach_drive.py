@@ -1,9 +1,9 @@
 """Drives up to one unknown object at 10 m/s, again and again, and says how well it was seen.
 
-`python benchmarks/approach_drive.py [--drives N] [--seed FIRST] [--view-deg ANGLE] [--dds]
-[--json FILE]`: every drive starts 40 m before an object of the family that no training saw,
-through the pipeline with the node's default settings, or with --dds through the real node (source
-scripts/ros_environment.sh).
+`python benchmarks/approach_drive.py [--drives N] [--seed FIRST] [--view-deg ANGLE]
+[--max-range-m M] [--dds] [--json FILE]`: every drive starts 40 m before an object of the family
+that no training saw, through the pipeline with the node's default settings, or with --dds through
+the real node (source scripts/ros_environment.sh).
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 from approach_figures import PublishedFrame, PublishedObstacle, figures
+from drive_settings import DEFAULT_RANGE_M, settings_to
 
 from ood_perception.bag_reading import iterate, open_bag
 from ood_perception.bundle import load_bundle
-from ood_perception.camera_pipeline import CameraPipeline, SceneDetector
+from ood_perception.camera_pipeline import CameraPipeline, PipelineSettings, SceneDetector
 from ood_perception.command_line import one_line_errors, progress_bar, write_json
 from ood_perception.detector import Detector
-from ood_perception.errors import ImageError
+from ood_perception.errors import ImageError, OodError
 from ood_perception.generated_drive import Drive, ObjectTruth
 from ood_perception.generated_drive.camera import CameraSetup
 from ood_perception.generated_drive.mounted_camera import camera_model, mounting
@@ -51,9 +52,11 @@ def approach(seed: int, camera: CameraSetup | None = None) -> Drive:
     )
 
 
-def through_the_pipeline(detector: SceneDetector, drive: Drive) -> list[PublishedFrame]:
+def through_the_pipeline(
+    detector: SceneDetector, drive: Drive, settings: PipelineSettings | None = None
+) -> list[PublishedFrame]:
     """What the node would publish for each frame, in this process and without DDS."""
-    pipeline = CameraPipeline(detector)
+    pipeline = CameraPipeline(detector, settings)
     camera, mounted = camera_model(drive.camera), mounting(drive.camera)
     published = []
     for frame in drive:
@@ -144,6 +147,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first drive")
     parser.add_argument("--bundle", type=Path, default=Path("models/generated"), metavar="FOLDER")
     parser.add_argument("--view-deg", type=float, help="of the lens, the drive's own by default")
+    parser.add_argument("--max-range-m", type=float, default=DEFAULT_RANGE_M, metavar="M")
     parser.add_argument("--dds", action="store_true", help="through the real node")
     parser.add_argument("--rate", type=float, default=0.4, help="of playing, with --dds")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -164,6 +168,10 @@ def _short(value: Any) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints the figures of every drive."""
     arguments = _arguments(argv)
+    if arguments.dds and arguments.max_range_m != DEFAULT_RANGE_M:
+        raise OodError(
+            "--max-range-m: the node of --dds runs with its own range; leave one of both"
+        )
     bundle = load_bundle(arguments.bundle)
     if arguments.dds:
         from ood_perception.ros.demo_processes import isolate_network
@@ -177,7 +185,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for seed in bar.track(range(arguments.seed, arguments.seed + arguments.drives)):
             drive = approach(seed, camera)
             if detector is not None:
-                published = through_the_pipeline(detector, drive)
+                settings = settings_to(arguments.max_range_m)
+                published = through_the_pipeline(detector, drive, settings)
             else:
                 with tempfile.TemporaryDirectory() as work:
                     published = through_the_node(drive, bundle.folder, Path(work), arguments.rate)

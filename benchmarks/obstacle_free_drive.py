@@ -1,8 +1,8 @@
 """A long drive along a road without unknown objects: every confirmed obstacle on it is a false one.
 
 `python benchmarks/obstacle_free_drive.py [--minutes 10] [--seed N] [--view-deg ANGLE]
-[--bundle FOLDER] [--json FILE]` runs it through the pipeline of the node with its default
-settings; exit code 1 when one was confirmed that counts for the planner's cloud.
+[--max-range-m M] [--bundle FOLDER] [--json FILE]` runs it through the pipeline of the node with its
+default settings; exit code 1 when one was confirmed that counts for the planner's cloud.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from drive_settings import DEFAULT_RANGE_M, settings_to
+
 from ood_perception.bundle import load_bundle
-from ood_perception.camera_pipeline import CameraPipeline, SceneDetector
+from ood_perception.camera_pipeline import CameraPipeline, PipelineSettings, SceneDetector
 from ood_perception.command_line import on_progress, one_line_errors, progress_bar, write_json
 from ood_perception.detector import Detector
 from ood_perception.errors import ImageError, OodError
@@ -68,12 +70,15 @@ def drive_free_road(
     detector: SceneDetector,
     drive: Drive,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
+    settings: PipelineSettings | None = None,
 ) -> FalseObstacles:
     """Runs every frame of a drive without unknown objects through one camera's pipeline.
 
+    settings: of the pipeline, its defaults where None.
+
     Raises OodError when an unknown object is on the road after all.
     """
-    pipeline = CameraPipeline(detector)
+    pipeline = CameraPipeline(detector, settings)
     camera, mounted = camera_model(drive.camera), mounting(drive.camera)
     found = FalseObstacles()
     for frame in drive:
@@ -119,6 +124,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--speed", type=float, default=10.0, metavar="M_PER_S")
     parser.add_argument("--bundle", type=Path, default=Path("models/generated"), metavar="FOLDER")
     parser.add_argument("--view-deg", type=float, help="of the lens, the drive's own by default")
+    parser.add_argument("--max-range-m", type=float, default=DEFAULT_RANGE_M, metavar="M")
     parser.add_argument("--backend", default="onnxruntime")
     parser.add_argument("--json", type=Path, metavar="FILE")
     return parser.parse_args(argv)
@@ -138,13 +144,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         obstacle_count=0,
     )
     with progress_bar() as bar:
-        found = drive_free_road(detector, drive, on_progress(bar, "free road"))
+        settings = settings_to(arguments.max_range_m)
+        found = drive_free_road(detector, drive, on_progress(bar, "free road"), settings)
     result = {
         "bundle": str(arguments.bundle),
         "model_id": detector.bundle.model_id,
         "seed": arguments.seed,
         "minutes": arguments.minutes,
         "view_deg": arguments.view_deg,
+        "max_range_m": arguments.max_range_m,
         **found.to_json(),
         "machine": machine_facts(),
     }
