@@ -21,19 +21,24 @@ from ood_training.training.trainer import BEST_NAME
 
 
 def test_a_run_learns_its_classes_and_the_unknown(tmp_path: Path) -> None:
+    """The mean of three runs: what one so short one gains depends on seed and processor."""
     rates = {"encoder_learning_rate": 5e-3, "decoder_learning_rate": 5e-3}
     stages = [
-        stage("known", steps_per_epoch=60, **rates),
-        stage("unknown", steps_per_epoch=60, unknown_objects=True, **rates),
+        stage("known", steps_per_epoch=90, **rates),
+        stage("unknown", steps_per_epoch=90, unknown_objects=True, **rates),
     ]
-    trainer = Trainer(configuration(tmp_path, stages=stages))
-    known, unknown = trainer.run()["epochs"]
-    assert unknown["mean_iou"] > 0.8
-    assert unknown["average_precision"] > max(0.5, known["average_precision"] + 0.2)
-    assert unknown["auroc"] > 0.9
-    curves = list((tmp_path / "run" / "tensorboard").glob("events*"))
-    assert curves
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["epochs"] == [known, unknown]
+    gains = []
+    for seed in (1, 2, 3):
+        output = tmp_path / f"run_{seed}"
+        trainer = Trainer(configuration(tmp_path, stages=stages, seed=seed, output=output))
+        known, unknown = trainer.run()["epochs"]
+        assert unknown["mean_iou"] > 0.8
+        assert unknown["average_precision"] > 0.5
+        assert unknown["auroc"] > 0.9
+        gains.append(unknown["average_precision"] - known["average_precision"])
+        assert list((output / "tensorboard").glob("events*"))
+        assert json.loads((output / "result.json").read_text())["epochs"] == [known, unknown]
+    assert np.mean(gains) > 0.2
 
 
 def test_batches_depend_on_seed_stage_and_step_only(tmp_path: Path) -> None:
