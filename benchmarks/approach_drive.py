@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from approach_figures import PublishedFrame, PublishedObstacle, figures
-from drive_settings import DEFAULT_RANGE_M, settings_to
+from drive_settings import DEFAULT_RANGE_M, add_range_option, settings_to
 
 from ood_perception.bag_reading import iterate, open_bag
 from ood_perception.bundle import load_bundle
@@ -55,7 +55,10 @@ def approach(seed: int, camera: CameraSetup | None = None) -> Drive:
 def through_the_pipeline(
     detector: SceneDetector, drive: Drive, settings: PipelineSettings | None = None
 ) -> list[PublishedFrame]:
-    """What the node would publish for each frame, in this process and without DDS."""
+    """What the node would publish for each frame, in this process and without DDS.
+
+    settings: of the pipeline, its defaults where None.
+    """
     pipeline = CameraPipeline(detector, settings)
     camera, mounted = camera_model(drive.camera), mounting(drive.camera)
     published = []
@@ -147,7 +150,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first drive")
     parser.add_argument("--bundle", type=Path, default=Path("models/generated"), metavar="FOLDER")
     parser.add_argument("--view-deg", type=float, help="of the lens, the drive's own by default")
-    parser.add_argument("--max-range-m", type=float, default=DEFAULT_RANGE_M, metavar="M")
+    add_range_option(parser)
     parser.add_argument("--dds", action="store_true", help="through the real node")
     parser.add_argument("--rate", type=float, default=0.4, help="of playing, with --dds")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -170,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     if arguments.dds and arguments.max_range_m != DEFAULT_RANGE_M:
         raise OodError(
-            "--max-range-m: the node of --dds runs with its own range; leave one of both"
+            "--max-range-m: the node of --dds keeps its own range; leave out one of the two"
         )
     bundle = load_bundle(arguments.bundle)
     if arguments.dds:
@@ -180,12 +183,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         isolate_network(package_file("config/fastdds_profile.xml"))
     detector = None if arguments.dds else Detector(bundle)
     camera = None if arguments.view_deg is None else CameraSetup.with_view(arguments.view_deg)
+    settings = settings_to(arguments.max_range_m)
     results = {}
     with progress_bar() as bar:
         for seed in bar.track(range(arguments.seed, arguments.seed + arguments.drives)):
             drive = approach(seed, camera)
             if detector is not None:
-                settings = settings_to(arguments.max_range_m)
                 published = through_the_pipeline(detector, drive, settings)
             else:
                 with tempfile.TemporaryDirectory() as work:
@@ -196,7 +199,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 **figures(published, SPEED_MPS),
             }
             _say(seed, results[seed])
-    write_json(arguments.json, {"model_id": bundle.model_id, "drives": results})
+    setup = {"view_deg": arguments.view_deg, "max_range_m": arguments.max_range_m}
+    write_json(arguments.json, {"model_id": bundle.model_id, **setup, "drives": results})
     return 0
 
 

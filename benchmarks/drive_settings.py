@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
+
 from ood_perception.camera_pipeline import PipelineSettings
 from ood_perception.ground_plane import GroundPlaneSettings
 
 DEFAULT_RANGE_M = GroundPlaneSettings().max_range_m
+
+
+def add_range_option(parser: argparse.ArgumentParser) -> None:
+    """``--max-range-m``, of which ``settings_to`` makes settings."""
+    parser.add_argument(
+        "--max-range-m",
+        type=float,
+        default=DEFAULT_RANGE_M,
+        metavar="M",
+        help="obstacles farther than this have no place (default: %(default)s)",
+    )
 
 
 def settings_to(max_range_m: float) -> PipelineSettings:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from drive_settings import DEFAULT_RANGE_M, settings_to
+from drive_settings import add_range_option, settings_to
 
 from ood_perception.bundle import load_bundle
 from ood_perception.camera_pipeline import CameraPipeline, PipelineSettings, SceneDetector
@@ -124,7 +124,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--speed", type=float, default=10.0, metavar="M_PER_S")
     parser.add_argument("--bundle", type=Path, default=Path("models/generated"), metavar="FOLDER")
     parser.add_argument("--view-deg", type=float, help="of the lens, the drive's own by default")
-    parser.add_argument("--max-range-m", type=float, default=DEFAULT_RANGE_M, metavar="M")
+    add_range_option(parser)
     parser.add_argument("--backend", default="onnxruntime")
     parser.add_argument("--json", type=Path, metavar="FILE")
     return parser.parse_args(argv)
@@ -143,8 +143,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         duration_s=arguments.minutes * 60,
         obstacle_count=0,
     )
+    settings = settings_to(arguments.max_range_m)
     with progress_bar() as bar:
-        settings = settings_to(arguments.max_range_m)
         found = drive_free_road(detector, drive, on_progress(bar, "free road"), settings)
     result = {
         "bundle": str(arguments.bundle),
