@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ood_perception.generated_drive import LIGHT_KINDS
 from ood_training.datasets.registry import DATASET_KINDS
 from ood_training.settings import Section
 
@@ -28,15 +29,23 @@ def _known_kind(kind: str) -> str:
     return kind
 
 
+def _known_light(kind: str) -> str:
+    if kind not in LIGHT_KINDS:
+        raise ValueError(f"no light {kind!r}: known are {', '.join(LIGHT_KINDS)}")
+    return kind
+
+
 class RenderConfiguration(Section):
     """Scenes that a source of kind ``generated`` writes itself where its folder is missing.
 
     view_deg: least and greatest angle of view of the lenses; null is the default camera's.
+    light: of all scenes; null draws one for each.
     """
 
     count: int = Field(ge=1)
     seed: int = Field(ge=0)
     view_deg: Annotated[tuple[float, float], AfterValidator(_rising)] | None = None
+    light: Annotated[str, AfterValidator(_known_light)] | None = None
 
 
 class SourceConfiguration(Section):

@@ -1,4 +1,4 @@
-"""Generated scenes through other lenses: the same world, larger or smaller."""
+"""Generated scenes through other lenses, or all in one light."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from training_scenes import configuration
 
 from ood_perception.errors import OodError
@@ -40,13 +41,31 @@ def test_every_scene_has_a_lens_within_the_range_and_the_world_of_its_seed(tmp_p
         write_dataset(tmp_path / "x", 1, 1, camera=CameraSetup.default(), view_deg=(30.0, 45.0))
 
 
-def test_a_training_draws_the_lenses_it_asks_for_and_refuses_others(tmp_path: Path) -> None:
-    def settings(view_deg: list[float] | None) -> object:
-        render = {"count": 1, "seed": 5, "view_deg": view_deg}
+def test_scenes_of_one_light_are_all_of_it(tmp_path: Path) -> None:
+    folders = {light: tmp_path / light for light in ("clear", "night")}
+    for light, folder in folders.items():
+        write_dataset(folder, 3, seed=1, light=light)
+        assert json.loads((folder / "camera.json").read_text())["light"] == light
+    brightness = {
+        light: [float(cv2.imread(str(path)).mean()) for path in (folder / "images").iterdir()]
+        for light, folder in folders.items()
+    }
+    assert max(brightness["night"]) < min(brightness["clear"])
+    with pytest.raises(OodError, match="no light 'noon': choose one of clear, "):
+        write_dataset(tmp_path / "x", 1, seed=1, light="noon")
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_training_draws_the_scenes_it_asks_for_and_refuses_others(tmp_path: Path) -> None:
+    def settings(view_deg: list[float] | None, light: str | None = None) -> object:
+        render = {"count": 1, "seed": 5, "view_deg": view_deg, "light": light}
         source = {"kind": "generated", "root": "drawn", "render": render}
         return configuration(tmp_path, sources=[source])
 
     draw_missing_scenes(settings([30.0, 45.0]))  # type: ignore[arg-type]
     draw_missing_scenes(settings([30.0, 45.0]))  # type: ignore[arg-type]
-    with pytest.raises(OodError, match="other scenes than the 1 of seed 5"):
-        draw_missing_scenes(settings(None))  # type: ignore[arg-type]
+    for others in (settings(None), settings([30.0, 45.0], "night")):
+        with pytest.raises(OodError, match="other scenes than the 1 of seed 5"):
+            draw_missing_scenes(others)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="no light 'noon': known are clear, "):
+        settings(None, "noon")

@@ -275,3 +275,24 @@ def test_diagnostics_name_the_model_its_data_and_its_terms(make_bench, bundle):
     count = len(bench.messages("/diagnostics"))
     time.sleep(1.5)
     assert len(bench.messages("/diagnostics")) - count >= 2, "at least 2 Hz"
+
+
+def test_a_publisher_that_cannot_be_made_leaves_none_of_its_camera_behind(
+    make_bench, bundle, monkeypatch
+):
+    bench = make_bench(bundle=str(bundle))
+    create, made = bench.node.create_lifecycle_publisher, []
+
+    def failing_at_the_last(kind, topic, qos):
+        if topic.endswith("overlay"):
+            raise RuntimeError("no memory for a publisher")
+        made.append(topic)
+        return create(kind, topic, qos)
+
+    monkeypatch.setattr(bench.node, "create_lifecycle_publisher", failing_at_the_last)
+    assert trigger(bench, "configure") == FAILURE
+    assert len(made) >= 4
+    published = {publisher.topic_name for publisher in bench.node.publishers}
+    assert not [name for name in published if "/camera/" in name]
+    monkeypatch.undo()
+    assert trigger(bench, "configure") == SUCCESS

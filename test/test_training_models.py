@@ -125,6 +125,20 @@ class TestTinyUNet(NetworkTester):
         assert (seen.max(0).values - seen.min(0).values).min() >= 100
 
 
+class TestSmallUNet(NetworkTester):
+    stride = 2
+
+    def make(self, num_classes: int) -> SegmentationNetwork:
+        return create_model("small_unet", num_classes)
+
+    def test_it_is_larger_than_the_tiny_one(self) -> None:
+        sizes = [
+            sum(parameter.numel() for parameter in create_model(name, 8).parameters())
+            for name in ("tiny_unet", "small_unet")
+        ]
+        assert 4 * sizes[0] <= sizes[1] <= 600_000
+
+
 class EncoderTester(NetworkTester):
     """A network over a timm encoder, with a narrow decoder."""
 

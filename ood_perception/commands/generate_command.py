@@ -9,7 +9,7 @@ import typer
 
 from ood_perception.command_line import write_json
 from ood_perception.commands.options import JsonOption
-from ood_perception.generated_drive import write_dataset
+from ood_perception.generated_drive import LIGHT_KINDS, write_dataset
 
 
 def register(app: typer.Typer) -> None:
@@ -32,11 +32,15 @@ def generate(
         Optional[tuple[float, float]],  # noqa: UP045
         typer.Option(help="Least and greatest angle of view of the lenses; 58 without it."),
     ] = None,
+    light: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help=f"Of all scenes: {', '.join(LIGHT_KINDS)}; each its own without it."),
+    ] = None,
     json_file: JsonOption = None,
 ) -> None:
     """Write generated driving scenes with exact labels, ids and distances."""
     written = write_dataset(
-        folder, count, seed, family=family, view_deg=view_deg, obstacle_count=obstacles
+        folder, count, seed, family=family, view_deg=view_deg, light=light, obstacle_count=obstacles
     )
     write_json(json_file, {"folder": str(written), "scenes": count, "family": family, "seed": seed})
     print(f"{written}: {count} scenes, {family} objects, seed {seed}")

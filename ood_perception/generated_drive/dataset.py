@@ -38,17 +38,19 @@ def write_dataset(
     family: str = "train",
     camera: CameraSetup | None = None,
     view_deg: tuple[float, float] | None = None,
+    light: str | None = None,
     obstacle_count: int | None = None,
 ) -> Path:
     """Write single scenes into a new folder and return its path.
 
     It holds images/NAME.png (BGR colours), labels/NAME.png (class ids, 254 unknown object, 255
     ignore), classes.yaml, truth.json (per frame its camera and its objects) and camera.json (the
-    nominal camera, and ``view_deg`` where given; the true one of a frame is in truth.json). The
-    folder appears only when it is whole.
+    nominal camera, and ``view_deg`` and ``light`` where given; the true camera of a frame is in
+    truth.json). The folder appears only when it is whole.
 
     camera: of all scenes; the default's when None. view_deg: least and greatest angle of view in
-    degrees instead, of which each scene draws its lens, evenly by the logarithm.
+    degrees instead, of which each scene draws its lens, evenly by the logarithm. light: one of
+    LIGHT_KINDS for all scenes; each draws its own when None.
     obstacle_count: unknown objects a scene, None for a random number, 0 for none.
     Raises OodError when the folder exists and is not empty, or count is below 1.
     """
@@ -70,13 +72,16 @@ def write_dataset(
         for index in track(range(count), description="Drawing scenes"):
             number = scene_seed(seed, index)
             own = camera if view_deg is None else _with_some_lens(number, view_deg)
-            frame = random_scene(number, camera=own, family=family, obstacle_count=obstacle_count)
+            frame = random_scene(
+                number, camera=own, family=family, obstacle_count=obstacle_count, light=light
+            )
             name = f"{index:06d}"
             _write_png(unfinished / "images" / f"{name}.png", frame.image)
             _write_png(unfinished / "labels" / f"{name}.png", frame.labels)
             truth[name] = {"seed": number, **frame_truth(frame)}
         _write_text(unfinished / "truth.json", json.dumps(truth, indent=1))
-        record = camera_record(camera) | ({"view_deg": view_deg} if view_deg else {})
+        given = {"view_deg": view_deg, "light": light}
+        record = camera_record(camera) | {k: v for k, v in given.items() if v is not None}
         _write_text(unfinished / "camera.json", json.dumps(record, indent=1))
         _write_text(unfinished / "classes.yaml", yaml.safe_dump(class_record(), sort_keys=False))
         unfinished.chmod(0o755)

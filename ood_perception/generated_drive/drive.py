@@ -113,12 +113,14 @@ def random_scene(
     camera: CameraSetup | None = None,
     family: str = "train",
     obstacle_count: int | None = None,
+    light: str | None = None,
     vary_camera: bool = True,
 ) -> Frame:
     """A single varied scene: every seed is another road, light, traffic and set of objects.
 
-    obstacle_count: None for zero to five (one scene in six has none). vary_camera: height, pitch
-    and roll differ a little from the given camera's; ``Frame.camera`` tells the true ones.
+    obstacle_count: None for zero to five (one scene in six has none). light: one of LIGHT_KINDS,
+    None for a random one. vary_camera: height, pitch and roll differ a little from the given
+    camera's; ``Frame.camera`` tells the true ones.
     """
     check_family(family)
     check_count(obstacle_count)
@@ -126,7 +128,7 @@ def random_scene(
     camera = camera or CameraSetup.default()
     if vary_camera:
         camera = _varied(rng, camera)
-    world = _empty_world(rng, None, None, None)
+    world = _empty_world(rng, None, light, None)
     _furnish(rng, world, -25.0, 120.0, still=True)
     if obstacle_count is None:
         obstacle_count = int(rng.choice(6, p=[0.17, 0.27, 0.22, 0.16, 0.1, 0.08]))

@@ -20,6 +20,7 @@ from ood_perception.obstacle_points import obstacle_points
 from ood_perception.ros.foreign_outputs import ForeignOutputs
 from ood_perception.ros.image_messages import image_message
 from ood_perception.ros.obstacle_messages import component_array, marker_array, point_cloud
+from ood_perception.ros.publisher_set import PublisherSet
 from ood_perception.scene import Scene
 
 _RESULTS_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -39,7 +40,7 @@ class CameraOutputs:
         ground_frame_id: str,
         overlay_reasons: bool,
     ) -> None:
-        self._node = node
+        self._publishers = PublisherSet(node)
         self._camera = camera
         self._bundle = bundle
         self._ground_frame_id = ground_frame_id
@@ -50,7 +51,7 @@ class CameraOutputs:
         self._markers = self._create(MarkerArray, "obstacle_markers")
         self._rejected = self._create(ObstacleComponentArray, "rejected")
         self._pictures = {name: self._create(Image, name, _PICTURES_QOS) for name in _PICTURES}
-        self._foreign = ForeignOutputs(node, camera, bundle, ground_frame_id)
+        self._foreign = ForeignOutputs(node, self._publishers, camera, bundle, ground_frame_id)
 
     def publish_obstacles(
         self, scene: Scene, header: Header, latency_ns: int, dropped_frames: int
@@ -94,18 +95,10 @@ class CameraOutputs:
 
     def destroy(self) -> None:
         """Takes all topics off the graph."""
-        for publisher in (
-            self._obstacles,
-            self._points,
-            self._markers,
-            self._rejected,
-            *self._pictures.values(),
-        ):
-            self._node.destroy_lifecycle_publisher(publisher)
-        self._foreign.destroy()
+        self._publishers.destroy()
 
     def _create(self, kind: type, name: str, qos: QoSProfile = _RESULTS_QOS) -> Any:
-        return self._node.create_lifecycle_publisher(kind, f"~/{self._camera}/{name}", qos)
+        return self._publishers.create(kind, f"~/{self._camera}/{name}", qos)
 
     def _fields(
         self, scene: Scene, header: Header, latency_ns: int, dropped_frames: int, rejected: bool

@@ -17,6 +17,7 @@ from ood_perception.bundle import Bundle
 from ood_perception.errors import OodError
 from ood_perception.obstacle_message_fields import Fields
 from ood_perception.ros.message_classes import filled, message_class
+from ood_perception.ros.publisher_set import PublisherSet
 from ood_perception.scene import Scene
 from ood_perception.vision_message_fields import (
     detections_2d_fields,
@@ -41,17 +42,21 @@ _LATCHED_QOS = QoSProfile(
 
 
 class ForeignOutputs:
-    """Publishers of one camera for other projects' messages; created with the camera's others."""
+    """Publishers of one camera for other projects' messages, among the camera's others."""
 
     def __init__(
-        self, node: LifecycleNode, camera: str, bundle: Bundle, ground_frame_id: str
+        self,
+        node: LifecycleNode,
+        publishers: PublisherSet,
+        camera: str,
+        bundle: Bundle,
+        ground_frame_id: str,
     ) -> None:
-        self._node = node
         self._bundle = bundle
         self._ground_frame_id = ground_frame_id
         self._classes = _installed(node)
         self._publishers = {
-            name: node.create_lifecycle_publisher(
+            name: publishers.create(
                 kind, f"~/{camera}/{name}", _LATCHED_QOS if name == "label_info" else _RESULTS_QOS
             )
             for name, kind in self._classes.items()
@@ -71,11 +76,6 @@ class ForeignOutputs:
             frame = self._ground_frame_id
             self._publish("detections_3d", lambda: detections_3d_fields(scene, frame))
             self._publish("objects", lambda: detected_objects_fields(scene, frame))
-
-    def destroy(self) -> None:
-        """Takes the topics off the graph."""
-        for publisher in self._publishers.values():
-            self._node.destroy_lifecycle_publisher(publisher)
 
     def _publish(self, name: str, fields: Callable[[], Fields], latched: bool = False) -> None:
         publisher = self._publishers.get(name)

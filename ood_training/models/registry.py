@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ood_perception.errors import OodError
 from ood_training.models.deeplabv3plus import PREFIX, create_deeplabv3plus
 from ood_training.models.deeplabv3plus_wide_resnet38 import DeepLabV3PlusWideResNet38
 from ood_training.models.kernel_head import KernelSettings, install_kernel_head
 from ood_training.models.network import SegmentationNetwork
-from ood_training.models.tiny_unet import TinyUNet
+from ood_training.models.separable_unet import small_unet, tiny_unet
 
 # Networks of one given shape; every other name is DeepLabv3+ over a timm encoder.
-_FIXED: dict[str, type[TinyUNet] | type[DeepLabV3PlusWideResNet38]] = {
+_FIXED: dict[str, Callable[[int], SegmentationNetwork]] = {
     "deeplabv3plus_wide_resnet38": DeepLabV3PlusWideResNet38,
-    "tiny_unet": TinyUNet,
+    "small_unet": small_unet,
+    "tiny_unet": tiny_unet,
 }
 
 

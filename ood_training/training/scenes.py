@@ -33,18 +33,21 @@ def draw_missing_scenes(configuration: TrainingConfiguration) -> None:
         else:
             _log.info("drawing %d scenes into %s", source.render.count, folder)
             wanted = source.render
-            write_dataset(folder, wanted.count, wanted.seed, view_deg=wanted.view_deg)
+            write_dataset(
+                folder, wanted.count, wanted.seed, view_deg=wanted.view_deg, light=wanted.light
+            )
 
 
 def _check(folder: Path, wanted: RenderConfiguration) -> None:
     try:
         truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
         count, first_seed = len(truth), min(entry["seed"] for entry in truth.values())
-        lenses = json.loads((folder / "camera.json").read_text(encoding="utf-8")).get("view_deg")
+        drawn = json.loads((folder / "camera.json").read_text(encoding="utf-8"))
+        found = count, first_seed, drawn.get("view_deg"), drawn.get("light")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OodError(f"{folder}: no folder of generated scenes: remove it: {error}") from error
     asked = None if wanted.view_deg is None else [*wanted.view_deg]
-    if (count, first_seed, lenses) != (wanted.count, scene_seed(wanted.seed, 0), asked):
+    if found != (wanted.count, scene_seed(wanted.seed, 0), asked, wanted.light):
         raise OodError(
             f"{folder} holds {count} other scenes than the {wanted.count} of seed {wanted.seed} "
             "that the settings ask for: remove it, or name another root"
