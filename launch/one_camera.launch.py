@@ -41,8 +41,8 @@ def generate_launch_description():
             ),
             DeclareLaunchArgument(
                 "camera_info_topic",
-                default_value="/camera/camera_info",
-                description="The camera_info of the driver.",
+                default_value="",
+                description="The camera_info of the driver. Empty: camera_info beside the images.",
             ),
             DeclareLaunchArgument(
                 "params_file",

@@ -4,11 +4,13 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import (
+    EnvironmentVariable,
     LaunchConfiguration,
     NotEqualsSubstitution,
     PathJoinSubstitution,
 )
 from launch_ros.actions import LifecycleNode, SetParameter, SetParametersFromFile
+from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 # Each sets the node's parameter of the same name; left empty, the params_file decides.
@@ -43,15 +45,16 @@ def generate_launch_description():
                 )
                 for name, text in PARAMETERS.items()
             ),
-            SetEnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", profile),
-            SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", profile),
+            *own_or_shipped(profile),
             GroupAction(
                 [
                     SetParametersFromFile(LaunchConfiguration("params_file")),
                     *(
                         SetParameter(
                             name,
-                            LaunchConfiguration(name),
+                            # The text as it is written, for rcl to read: without value_type
+                            # launch_ros makes a tuple of a list, whose text is no list to rcl.
+                            ParameterValue(LaunchConfiguration(name), value_type=str),
                             condition=IfCondition(
                                 NotEqualsSubstitution(LaunchConfiguration(name), "")
                             ),
@@ -69,3 +72,21 @@ def generate_launch_description():
             ),
         ]
     )
+
+
+def own_or_shipped(shipped):
+    """Both variables of Fast DDS name the profile that the user set, or else the shipped one.
+
+    Release 2 (Humble, Jazzy) reads only the first, release 3 only the second: who has set one of
+    them means that profile for both.
+    """
+    variables = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+    return [
+        SetEnvironmentVariable(
+            name,
+            EnvironmentVariable(
+                name, default_value=EnvironmentVariable(other, default_value=shipped)
+            ),
+        )
+        for name, other in zip(variables, reversed(variables))  # noqa: B905
+    ]

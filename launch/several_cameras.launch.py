@@ -84,7 +84,7 @@ def set_up(context):
     images = as_list(value["image_topics"], "image_topics")
     images = images or [f"/{camera}/image_raw" for camera in cameras]
     infos = as_list(value["camera_info_topics"], "camera_info_topics")
-    infos = infos or [f"{image.rpartition('/')[0]}/camera_info" for image in images]
+    infos = infos or [beside_image("camera_info", image) for image in images]
     if not cameras or not len(cameras) == len(images) == len(infos):
         raise RuntimeError(
             f"{len(cameras)} cameras, {len(images)} image_topics and {len(infos)} "
@@ -110,45 +110,62 @@ def set_up(context):
             ("camera_info", info),
         )
     ]
-    return [GroupAction([*remaps, include]), *beside(value, cameras, share, context)]
+    template = PathJoinSubstitution([share, "config", "ood_perception.rviz"]).perform(context)
+    seen = dict(zip(cameras, images))  # noqa: B905
+    return [GroupAction([*remaps, include]), *beside(value, seen, template)]
 
 
-def beside(value, cameras, share, context):
-    """RViz and the watchdog, as far as they are asked for."""
+def beside(value, images, template):
+    """RViz and the watchdog, as far as they are asked for. images: topic of each camera's."""
     namespace = f"/{value['namespace'].strip('/')}" if value["namespace"] else ""
     node = f"{namespace}/ood_perception"
-    simulated = value["use_sim_time"].lower() == "true"
     actions = []
     if value["rviz"].lower() == "true":
-        # Here, so that the file can be launched without RViz where ours is not importable.
-        from ood_perception.rviz_view import write_view
-
-        template = PathJoinSubstitution([share, "config", "ood_perception.rviz"]).perform(context)
-        actions.append(
-            Node(
-                package="rviz2",
-                executable="rviz2",
-                name="rviz2",
-                arguments=["-d", write_view(template, cameras, node)],
-                parameters=[{"use_sim_time": simulated}],
-            )
-        )
+        ending = "/compressed" if value["compressed"].lower() == "true" else ""
+        # RViz runs in no namespace; a name that does not begin with / lies in the node's.
+        shown = {
+            camera: f"{topic if topic.startswith('/') else f'{namespace}/{topic}'}{ending}"
+            for camera, topic in images.items()
+        }
+        actions.append(rviz(template, node, shown, value["use_sim_time"].lower() == "true"))
     if value["watchdog"].lower() == "true":
-        actions.append(
-            Node(
-                package="ood_detection",
-                executable="obstacle_watchdog.py",
-                name="obstacle_watchdog",
-                output="screen",
-                parameters=[
-                    {
-                        "topics": [f"{node}/{camera}/obstacle_points" for camera in cameras],
-                        "timeout_s": float(value["watchdog_timeout_s"]),
-                    }
-                ],
-            )
-        )
+        actions.append(watchdog(node, images, float(value["watchdog_timeout_s"])))
     return actions
+
+
+def rviz(template, node, images, simulated):
+    """RViz with the images of each camera, {camera: topic}, and what the node makes of them."""
+    # Here, so that the file can be launched without RViz where ours is not importable.
+    from ood_perception.rviz_view import write_view
+
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        name="rviz2",
+        arguments=["-d", write_view(template, list(images), node, images)],
+        parameters=[{"use_sim_time": simulated}],
+    )
+
+
+def watchdog(node, cameras, timeout_s):
+    """The example watchdog for the clouds of these cameras."""
+    return Node(
+        package="ood_detection",
+        executable="obstacle_watchdog.py",
+        name="obstacle_watchdog",
+        output="screen",
+        parameters=[
+            {
+                "topics": [f"{node}/{camera}/obstacle_points" for camera in cameras],
+                "timeout_s": timeout_s,
+            }
+        ],
+    )
+
+
+def beside_image(name, image):
+    """The topic of that name in the same folder as an image topic."""
+    return "".join(image.rpartition("/")[:2]) + name
 
 
 def as_list(text, name):
@@ -163,6 +180,7 @@ _READ_HERE = (
     "cameras",
     "image_topics",
     "camera_info_topics",
+    "compressed",
     "namespace",
     "use_sim_time",
     "rviz",

@@ -6,11 +6,8 @@ obstacles. The node and the replay of bags both call it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import inf
-from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,6 +29,7 @@ from ood_perception.obstacle_following import ObstacleFollower, Sight
 from ood_perception.relevance import RelevanceSettings, is_relevant
 from ood_perception.road_before_foot import road_before_foot_share
 from ood_perception.scene import Obstacle, Scene, Status
+from ood_perception.stage_timer import timed
 from ood_perception.track_matching import evidence_of
 from ood_perception.tracking import TrackingSettings
 
@@ -129,7 +127,7 @@ class CameraPipeline:
         through.
         """
         accepted = self.accept(image, stamp_ns)
-        with _timed(accepted.seconds, "detect"):
+        with timed(accepted.seconds, "detect"):
             detection = self.detector.detect(image)
         return self.complete(accepted, detection, camera, mounting, pose=pose, depth=depth)
 
@@ -139,7 +137,7 @@ class CameraPipeline:
         For who runs the detector on the images of several cameras at once. Raises as `process`.
         """
         accepted = Accepted(image, stamp_ns, self._note_time(stamp_ns))
-        with _timed(accepted.seconds, "health"):
+        with timed(accepted.seconds, "health"):
             self._watch.look(image, stamp_ns)
         return accepted
 
@@ -164,11 +162,11 @@ class CameraPipeline:
                 f"{detection.left_out} anomalous components left out, all smaller than the "
                 f"{len(detection.components)} that were looked at"
             )
-        with _timed(seconds, "place"):
+        with timed(seconds, "place"):
             camera = self._fit_camera(camera, image, notes)
             geometry = self._geometry(detection, camera, mounting, depth, notes)
             sights = [self._sight(detection, component, geometry) for component in detection.kept]
-        with _timed(seconds, "track"):
+        with timed(seconds, "track"):
             seen, held = self._follower.update(
                 sights,
                 stamp_ns,
@@ -180,12 +178,14 @@ class CameraPipeline:
             obstacles = seen + held
             if geometry is None:  # a place remembered is none that this image's mounting gives
                 obstacles = tuple(replace(o, placement=None) for o in obstacles)
-        with _timed(seconds, "known"):
+        with timed(seconds, "known"):
             known, unplaced = self._follow_known(detection, geometry, stamp_ns)
-        status = _geometry_status(camera, mounting)
+        status, unconfirmable = _geometry_status(camera, mounting), 0
         if status is Status.OK:
             unplaced += sum(o.relevant and o.placement is None for o in obstacles)
-            status = Status.DEGRADED if unplaced else Status.OK
+            if self._follower.is_after_gap:
+                unconfirmable = sum(o.relevant and not o.confirmed for o in obstacles)
+            status = Status.DEGRADED if unplaced or unconfirmable else Status.OK
         height, width = image.shape[:2]
         return Scene(
             stamp_ns=stamp_ns,
@@ -195,6 +195,7 @@ class CameraPipeline:
             obstacles=obstacles,
             rejected=detection.rejected,
             unplaced=unplaced,
+            unconfirmable=unconfirmable,
             known=known,
             notes=tuple(notes),
             stage_seconds={**seconds, **detection.stage_seconds},
@@ -290,10 +291,3 @@ def _geometry_status(camera: CameraModel | None, mounting: Mounting | None) -> S
     if mounting is None:
         return Status.NO_TRANSFORM
     return Status.OK
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    start = perf_counter()
-    yield
-    seconds[stage] = perf_counter() - start

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ood_perception.camera import CameraModel, Mounting
 from ood_perception.detection import Component
 from ood_perception.errors import OodError
-from ood_perception.ground_plane import GroundPlaneSettings, Placement, RangeSource
+from ood_perception.filled_outline import FilledOutline
+from ood_perception.ground_plane import GroundPlaneSettings, Placement, RangeSource, place
 from ood_perception.ground_projection import left_of, unit_xy
 
 
@@ -31,6 +32,11 @@ class DepthSettings:
         points before the obstacle do not decide.
     depth_stddev_m, depth_stddev_share: standard deviation of one measured distance, constant and
         as a share of it; both add as independent errors.
+    min_covered_share: of an outline (``FilledOutline``); where less of it was measured, the
+        obstacle itself gave no distance (black, wet, a hole of stereo) and what was measured is
+        seen past it.
+    max_fall_share: how much lower than the plane the ground may lie where an obstacle stands, as a
+        share of its distance. What is farther than that explains stands behind the obstacle.
     """
 
     min_points: int = 4
@@ -38,6 +44,8 @@ class DepthSettings:
     near_share: float = 0.1
     depth_stddev_m: float = 0.05
     depth_stddev_share: float = 0.01
+    min_covered_share: float = 0.25
+    max_fall_share: float = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +55,15 @@ class DepthView:
     points: (n, 3) float64 metres in the optical frame (x right, y down, z forward).
     pixels: (n, 2) float64, where each lies in the image.
     stamp_ns: when they were measured.
+    sample_area_px: square pixels of the image that each stands for, where they are those of a grid
+        without its holes; None for points that lie anyhow.
     """
 
     points: NDArray[np.float64]
     pixels: NDArray[np.float64]
     stamp_ns: int
     settings: DepthSettings = DepthSettings()
+    sample_area_px: float | None = None
 
 
 DepthAt = Callable[[CameraModel, Mounting], DepthView]
@@ -116,7 +127,8 @@ def view_of_depth_image(
     rays = camera.rays(pixels)
     seen = np.isfinite(rays).all(axis=1)
     points = rays[seen] * values[good][seen, None]
-    return DepthView(points, pixels[seen], stamp_ns, settings or DepthSettings())
+    area_px = float(np.prod(scale)) * step_px**2
+    return DepthView(points, pixels[seen], stamp_ns, settings or DepthSettings(), area_px)
 
 
 def place_by_depth(
@@ -125,20 +137,26 @@ def place_by_depth(
     camera: CameraModel,
     mounting: Mounting,
     settings: GroundPlaneSettings,
+    grid_cell_px: float = 1.0,
+    lowest_rows: NDArray[np.float64] | None = None,
 ) -> Placement | None:
-    """The place of one obstacle by the measured points on it, or None where there are too few.
+    """The place of one obstacle by the measured points on it, or None where they do not tell it.
 
     Points on it are those inside its outline that stand out of the ground. Its nearest point is
-    projected straight down on z = 0. None also beyond ``GroundPlaneSettings.max_range_m``.
+    projected straight down on z = 0. None where there are too few or they cover too little of it
+    (``DepthSettings``), where they lie far behind the place where its foot meets the plane, and
+    beyond ``GroundPlaneSettings.max_range_m``. grid_cell_px, lowest_rows: as of ``place``.
     """
     rules = depth.settings
-    points = _points_on(component, depth) @ mounting.rotation.T + mounting.translation
-    points = points[points[:, 2] > rules.ground_clearance_m]
-    if len(points) < rules.min_points:
+    points = _points_on(component, depth, camera, mounting)
+    if points is None:
         return None
     base = mounting.translation[:2]
     distances = np.linalg.norm(points[:, :2] - base, axis=1)
     near = float(np.quantile(distances, rules.near_share))
+    by_plane = place(component, camera, mounting, settings, grid_cell_px, lowest_rows)
+    if by_plane is not None and near > _farthest_m(by_plane, mounting, rules.max_fall_share):
+        return None
     # What is much farther is seen past the obstacle's edge.
     front = points[np.abs(distances - near) <= max(0.5, 0.05 * near)]
     sight = unit_xy(front[:, :2].mean(axis=0) - base)
@@ -162,24 +180,41 @@ def place_by_depth(
         width_m=float(lateral.max() - lateral.min()),
         height_m=float(front[:, 2].max()),
         footprint=np.array([left, right, right + away, left + away]),
-        truncated=False,
+        truncated=by_plane is not None and by_plane.truncated,
         distance_noise_m=noise,
         lateral_noise_m=lateral_noise,
         source=RangeSource.DEPTH,
     )
 
 
-def _points_on(component: Component, depth: DepthView) -> NDArray[np.float64]:
-    """(k, 3) the measured points inside a component's outline."""
-    x, y, width, height = component.region
-    pixels = depth.pixels + 0.5
-    inside = (pixels[:, 0] >= x) & (pixels[:, 0] < x + width)
-    inside &= (pixels[:, 1] >= y) & (pixels[:, 1] < y + height)
-    chosen = np.flatnonzero(inside)
-    edge = np.asarray(component.lower_edge, dtype=np.float64).reshape(-1, 2)
-    if len(edge) and len(chosen):
-        # Below the lower edge of its own column a point is not the component's.
-        order = np.argsort(edge[:, 0])
-        foot = np.interp(pixels[chosen, 0], edge[order, 0], edge[order, 1])
-        chosen = chosen[pixels[chosen, 1] <= foot]
-    return depth.points[chosen]
+def _points_on(
+    component: Component, depth: DepthView, camera: CameraModel, mounting: Mounting
+) -> NDArray[np.float64] | None:
+    """(k, 3) the measured points on a component, ground frame; None where they are too few."""
+    rules = depth.settings
+    outline = FilledOutline(component, camera.width, camera.height)
+    chosen = outline.holds(depth.pixels)
+    if len(chosen) < rules.min_points:
+        return None
+    points = depth.points[chosen] @ mounting.rotation.T + mounting.translation
+    stands = points[:, 2] > rules.ground_clearance_m
+    count = int(np.count_nonzero(stands))
+    if count < rules.min_points:
+        return None
+    if depth.sample_area_px is None:
+        share = outline.share_of_columns(depth.pixels[chosen[stands]])
+    else:
+        share = outline.share_of_area(count, len(points) - count, depth.sample_area_px)
+    return points[stands] if share >= rules.min_covered_share else None
+
+
+def _farthest_m(by_plane: Placement, mounting: Mounting, fall_share: float) -> float:
+    """How far from the camera an obstacle may be that the plane places there, along the ground.
+
+    The ray through its foot sinks by the camera's height up to the plane's place and goes on
+    sinking: at the distance d it is fall_share * d below the plane.
+    """
+    base = mounting.translation[:2]
+    plane_m = float(np.linalg.norm(by_plane.position[:2] - base)) + 2 * by_plane.distance_stddev_m
+    inverse = 1 / plane_m - fall_share / float(mounting.translation[2])
+    return 1 / inverse if inverse > 0 else float("inf")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from time import perf_counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +19,7 @@ from ood_perception.errors import BackendError, BundleError, ImageError
 from ood_perception.grid_logits import GridLogits
 from ood_perception.letterbox import Letterbox
 from ood_perception.meta_classifier import MetaClassifier, MetaDecision
+from ood_perception.stage_timer import timed
 
 _OUTPUTS = ("labels", "score", "logits")
 
@@ -105,14 +104,14 @@ class Detector:
         self, image_size: tuple[int, int], output: NetworkOutput, seconds: dict[str, float]
     ) -> Detection:
         threshold = self.bundle.manifest.score.threshold
-        with _timed(seconds, "components"):
+        with timed(seconds, "components"):
             pixels = component_pixels(output.score >= threshold)
             found = pixels.count
             pixels = largest_components(pixels, self.max_components)
             measured = self._metrics(output, pixels)
-        with _timed(seconds, "meta"):
+        with timed(seconds, "meta"):
             decision = self._meta.decide(measured.metrics.values)
-        with _timed(seconds, "shapes"):
+        with timed(seconds, "shapes"):
             components = self._describe(output, measured, decision)
         return Detection(
             image_size=image_size,
@@ -136,11 +135,11 @@ class Detector:
         for image in images:
             _check_image(image)
         network, name = self.bundle.manifest.network, self._network.inputs[0].name
-        with _timed(seconds, "preprocess"):
+        with timed(seconds, "preprocess"):
             boxes = [Letterbox.fit(network, *image.shape[:2]) for image in images]
             tensors = [box.apply(image) for box, image in zip(boxes, images, strict=True)]
             tensor = tensors[0] if len(tensors) == 1 else np.concatenate(tensors)
-        with _timed(seconds, "network"):
+        with timed(seconds, "network"):
             outputs = self._network.run({name: tensor})
         if not np.isfinite(outputs["score"]).all():
             # NaN >= threshold is false: a broken network would look like a clear road.
@@ -224,10 +223,3 @@ def _check_image(image: NDArray[Any]) -> None:
             f"an image of shape {image.shape} and type {image.dtype} cannot be used: "
             "give (height, width, 3) uint8 BGR"
         )
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    start = perf_counter()
-    yield
-    seconds[stage] = perf_counter() - start

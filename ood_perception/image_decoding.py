@@ -6,69 +6,20 @@ node's messages and those of a bag look alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ood_perception.compressed_format import bgr_of_file, parse_format
 from ood_perception.errors import ImageError
+from ood_perception.pixel_layouts import LAYOUTS, Layout
 
 BgrImage = NDArray[np.uint8]
 
 
-class _Layout(NamedTuple):
-    """How one pixel lies in memory, and what turns such pixels into BGR."""
-
-    channels: int
-    bytes_per_channel: int
-    to_bgr: Callable[[NDArray[Any]], NDArray[np.uint8]]
-
-
-def _convert(code: int) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
-    # Colours first, then depth: the order of cv_bridge, and so its pixels.
-    return lambda pixels: _to_8_bit(cv2.cvtColor(pixels, code))
-
-
-def _to_8_bit(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    if pixels.dtype == np.uint8:
-        return pixels
-    return np.asarray(cv2.convertScaleAbs(pixels, alpha=255 / 65535), dtype=np.uint8)
-
-
-# OpenCV names a Bayer pattern by its first two rows here, as ROS does.
-_BAYER = {
-    "rggb": cv2.COLOR_BayerRGGB2BGR,
-    "bggr": cv2.COLOR_BayerBGGR2BGR,
-    "gbrg": cv2.COLOR_BayerGBRG2BGR,
-    "grbg": cv2.COLOR_BayerGRBG2BGR,
-}
-
-_LAYOUTS: dict[str, _Layout] = {
-    "bgr8": _Layout(3, 1, _to_8_bit),
-    "8UC3": _Layout(3, 1, _to_8_bit),
-    "rgb8": _Layout(3, 1, _convert(cv2.COLOR_RGB2BGR)),
-    "bgra8": _Layout(4, 1, _convert(cv2.COLOR_BGRA2BGR)),
-    "8UC4": _Layout(4, 1, _convert(cv2.COLOR_BGRA2BGR)),
-    "rgba8": _Layout(4, 1, _convert(cv2.COLOR_RGBA2BGR)),
-    "bgr16": _Layout(3, 2, _to_8_bit),
-    "rgb16": _Layout(3, 2, _convert(cv2.COLOR_RGB2BGR)),
-    "bgra16": _Layout(4, 2, _convert(cv2.COLOR_BGRA2BGR)),
-    "rgba16": _Layout(4, 2, _convert(cv2.COLOR_RGBA2BGR)),
-    "mono8": _Layout(1, 1, _convert(cv2.COLOR_GRAY2BGR)),
-    "8UC1": _Layout(1, 1, _convert(cv2.COLOR_GRAY2BGR)),
-    "mono16": _Layout(1, 2, _convert(cv2.COLOR_GRAY2BGR)),
-    "16UC1": _Layout(1, 2, _convert(cv2.COLOR_GRAY2BGR)),
-    "yuv422": _Layout(2, 1, _convert(cv2.COLOR_YUV2BGR_UYVY)),
-    "uyvy": _Layout(2, 1, _convert(cv2.COLOR_YUV2BGR_UYVY)),
-    "yuv422_yuy2": _Layout(2, 1, _convert(cv2.COLOR_YUV2BGR_YUY2)),
-    "yuyv": _Layout(2, 1, _convert(cv2.COLOR_YUV2BGR_YUY2)),
-    **{f"bayer_{name}8": _Layout(1, 1, _convert(code)) for name, code in _BAYER.items()},
-    **{f"bayer_{name}16": _Layout(1, 2, _convert(code)) for name, code in _BAYER.items()},
-}
-
-KNOWN_ENCODINGS: tuple[str, ...] = tuple(_LAYOUTS)
+KNOWN_ENCODINGS: tuple[str, ...] = tuple(LAYOUTS)
 """Encodings of sensor_msgs/Image that can be read."""
 
 
@@ -95,8 +46,8 @@ def check_image_fields(*, height: int, width: int, encoding: str, step: int, dat
     _checked_layout(height, width, encoding, step, _bytes_of(data).size)
 
 
-def _checked_layout(height: int, width: int, encoding: str, step: int, size: int) -> _Layout:
-    layout = _LAYOUTS.get(encoding)
+def _checked_layout(height: int, width: int, encoding: str, step: int, size: int) -> Layout:
+    layout = LAYOUTS.get(encoding)
     if layout is None:
         raise ImageError(
             f"unknown image encoding {encoding!r}; known are {', '.join(KNOWN_ENCODINGS)}"
@@ -122,14 +73,14 @@ def decode_compressed(data: Any, format_name: str = "") -> BgrImage:
     """Pixels of a JPEG or PNG.
 
     Takes the fields of a sensor_msgs/CompressedImage: data as anything that gives its bytes as a
-    buffer, and its format ("jpeg", "png", "bgr8; jpeg compressed bgr8", ...). The pixels are not
-    turned by EXIF, because camera_info belongs to the unturned ones.
+    buffer, and its format ("jpeg", "png", "bgr8; jpeg compressed bgr8", ...), which tells a Bayer
+    mosaic from a grey picture. The pixels are not turned by EXIF, because camera_info belongs to
+    the unturned ones. 16-bit values are scaled to 8 bit over their whole range.
 
     Returns (H, W, 3) uint8 BGR. Raises ImageError when data is empty, neither JPEG nor PNG,
-    damaged or cut off.
+    damaged or cut off, or cannot be what format says.
     """
-    if "compressedDepth" in format_name:
-        raise ImageError(f"compressed image of format {format_name!r} holds depths, not colours")
+    parse_format(format_name)
     raw = _bytes_of(data)
     if raw[:3].tobytes() == b"\xff\xd8\xff":
         kind = "JPEG"
@@ -145,12 +96,13 @@ def decode_compressed(data: Any, format_name: str = "") -> BgrImage:
             f"it starts with bytes {raw[:4].tobytes().hex(' ')}"
         )
     try:
-        image = cv2.imdecode(raw, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        # Unchanged: with all its channels and bits, and not turned.
+        image = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise ImageError(f"compressed image: {kind} cannot be decoded: {error.err}") from error
     if image is None:
         raise ImageError(f"compressed image: {kind} of {raw.size} bytes is damaged")
-    return np.asarray(image, dtype=np.uint8)
+    return bgr_of_file(np.asarray(image), format_name)
 
 
 def decode_message(message: Any) -> BgrImage:
@@ -189,7 +141,7 @@ def _pixels(
     raw: NDArray[np.uint8],
     height: int,
     width: int,
-    layout: _Layout,
+    layout: Layout,
     step: int,
     is_bigendian: bool,
 ) -> NDArray[Any]:

@@ -47,7 +47,13 @@ class ImageGeometry:
             return None
         if self.depth is not None:
             measured = place_by_depth(
-                component, self.depth, self.camera, self.mounting, self.settings
+                component,
+                self.depth,
+                self.camera,
+                self.mounting,
+                self.settings,
+                self.cell_px,
+                self._lowest_rows,
             )
             if measured is not None:
                 return measured

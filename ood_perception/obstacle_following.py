@@ -47,11 +47,14 @@ Move = Callable[[Component, Placement, Placement], Component]
 class _Known:
     """What is remembered of one obstacle.
 
-    last: as the last frame gave it. placed_ns, relevant_ns: stamp of the last frame that measured
-    its place, and of the last that found it relevant; -inf for none.
+    last: as the last frame gave it. measured: where an image alone last said that it stands, and
+    was_relevant: whether that mattered. placed_ns, relevant_ns: stamp of that image, and of the
+    last that found it relevant; -inf for none.
     """
 
     last: Obstacle | None = None
+    measured: Placement | None = None
+    was_relevant: bool = False
     placed_ns: float = -inf
     relevant_ns: float = -inf
 
@@ -63,6 +66,11 @@ class ObstacleFollower:
         self._tracker = Tracker(settings)
         self._hold_ns = round(settings.hold_s * 1e9)
         self.reset()
+
+    @property
+    def is_after_gap(self) -> bool:
+        """As of the tracker."""
+        return self._tracker.is_after_gap
 
     def reset(self) -> None:
         """Forgets all earlier frames."""
@@ -97,7 +105,7 @@ class ObstacleFollower:
             for sight, answer in zip(sights, answers, strict=True)
         ]
         held = [
-            _held(entry, known.last, move)
+            _held(entry, known.last, known.measured, move)
             for entry in self._tracker.held
             if (known := self._known.get(entry.track_id)) and known.last
         ]
@@ -109,29 +117,33 @@ class ObstacleFollower:
 
     def _seen(self, sight: Sight, answer: Tracked, stamp_ns: int) -> Obstacle:
         known = self._known.setdefault(answer.track_id, _Known())
-        model = sight.placement
-        if model is not None:
-            known.placed_ns = stamp_ns
-        # What is seen and cannot be placed must not be carried on for long and out of the way.
-        elif known.last is not None and stamp_ns - known.placed_ns <= self._hold_ns:
-            model = known.last.placement
         if sight.relevant:
             known.relevant_ns = stamp_ns
+        # What mattered a moment ago still does: a label that flickers moves no obstacle.
+        relevant = stamp_ns - known.relevant_ns <= self._hold_ns
+        if sight.placement is not None:
+            known.placed_ns, known.measured = stamp_ns, sight.placement
+            known.was_relevant = relevant
+        elif answer.confirmed and known.was_relevant:
+            # It stood on the road and is seen still: that this image shows no foot of it, or one
+            # where no obstacle can stand, does not take it away.
+            relevant = True
+        # What is seen and cannot be placed must not be carried on for long and out of the way.
+        is_placed = stamp_ns - known.placed_ns <= self._hold_ns
         return Obstacle(
             sight.component,
             answer.track_id,
-            smoothed(model, answer.estimate),
+            smoothed(known.measured, answer.estimate) if is_placed else None,
             answer.confirmed,
-            # What mattered a moment ago still does: a label that flickers moves no obstacle.
-            stamp_ns - known.relevant_ns <= self._hold_ns,
+            relevant,
             measured=sight.placement,
             velocity=None if answer.estimate is None else answer.estimate.velocity,
         )
 
 
-def _held(entry: Held, before: Obstacle, move: Move | None) -> Obstacle:
-    """An obstacle that is not seen, from how it was given before."""
-    placement, component = smoothed(before.placement, entry.estimate), before.component
+def _held(entry: Held, before: Obstacle, measured: Placement | None, move: Move | None) -> Obstacle:
+    """An obstacle that is not seen, from how it was given before and last measured."""
+    placement, component = smoothed(measured, entry.estimate), before.component
     if move is not None and before.placement is not None and placement is not None:
         component = move(component, before.placement, placement)
     return replace(

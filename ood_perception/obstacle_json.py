@@ -39,7 +39,8 @@ def scene_to_json(scene: Scene, *, contours: bool = False) -> Json:
     """What was seen in one frame of a camera.
 
     Keys: stamp_ns; status, a name of ``Status``; image_size [height, width]; obstacles; rejected,
-    a list of components as in ``detection_to_json``; unplaced; notes; stage_ms.
+    a list of components as in ``detection_to_json``; unplaced; unconfirmable; notes;
+    stage_ms.
 
     An obstacle is a component with id (its track), confirmed, relevant, held (confirmed and not in
     this image: the component is then of an earlier one), and place: null, or
@@ -53,6 +54,7 @@ def scene_to_json(scene: Scene, *, contours: bool = False) -> Json:
         "obstacles": [_obstacle(obstacle, contours) for obstacle in scene.obstacles],
         "rejected": [_component(component, contours) for component in scene.rejected],
         "unplaced": int(scene.unplaced),
+        "unconfirmable": int(scene.unconfirmable),
         "notes": list(scene.notes),
         "stage_ms": _milliseconds(scene.stage_seconds),
     }

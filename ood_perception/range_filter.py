@@ -96,11 +96,22 @@ class RangeFilter:
         else:
             self._ego_velocity = None
         self.state = step @ self.state
+        if standing and motion is not None:
+            # The way is the odometry's: the velocity's errors take no part in it.
+            self.covariance[:2, :2] = turn @ self.covariance[:2, :2] @ turn.T
+            self.covariance[2:, 2:] = turn @ self.covariance[2:, 2:] @ turn.T
+            self.covariance[:2, 2:] = self.covariance[2:, :2] = 0.0
+            return
         self.covariance = step @ self.covariance @ step.T
         pull = np.array([step_s**2 / 2, step_s]) * self.settings.acceleration_m_s2
         noise = pull[:, None] * pull
         self.covariance[::2, ::2] += noise  # of x and vx
         self.covariance[1::2, 1::2] += noise  # of y and vy
+
+    def stay_before(self, x_m: float) -> None:
+        """Keeps it from passing a line across the vehicle's way, where it is known to be ahead."""
+        if self.state[0] < x_m:
+            self.state[0], self.state[2] = x_m, max(float(self.state[2]), 0.0)
 
     def update(self, position: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
         """Takes a sight of it, (2,) metres and (2, 2) its covariance.

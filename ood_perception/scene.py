@@ -60,6 +60,9 @@ class Scene:
     unplaced: number of kept and relevant obstacles (and of regions of known classes that count as
         obstacles) without a place although camera and mounting are known; status is then DEGRADED,
         and an obstacle cloud must not be published.
+    unconfirmable: number of relevant obstacles that no earlier image helps to confirm, because more
+        than the tracking's ``max_gap_s`` lies between this image and the one before; status is
+        then DEGRADED, too: without it such a camera would call every road clear.
     known: the placed strips of regions of known classes, on or beside the road, that the settings
         take for obstacles too; they belong in the cloud for planners alone, and strips of one
         region share a track_id.
@@ -74,6 +77,7 @@ class Scene:
     obstacles: tuple[Obstacle, ...]
     rejected: tuple[Component, ...]
     unplaced: int
+    unconfirmable: int = 0
     known: tuple[Obstacle, ...] = ()
     notes: tuple[str, ...] = ()
     stage_seconds: dict[str, float] = field(default_factory=dict)
@@ -91,4 +95,4 @@ class Scene:
     @property
     def has_valid_geometry(self) -> bool:
         """Whether an obstacle cloud may be published: an empty one then means clear."""
-        return self.status is Status.OK and self.unplaced == 0
+        return self.status is Status.OK and not self.unplaced and not self.unconfirmable

@@ -36,7 +36,8 @@ class TrackingSettings:
     hold_s: a confirmed, placed obstacle is held for at least so long without a sight of it.
     weak_hold_s: the same while only components that the meta classifier drops are seen there.
     hidden_hold_s: one under the image's lower edge is held for so long where no odometry tells when
-        the vehicle has reached it.
+        the vehicle has reached it; one that is cut off by that edge is taken for as near as its
+        motion so far says for so long, and then for as far as it is visible.
     bumper_x_m: x of the vehicle's front in the ground frame: what is hidden is held up to there.
     max_gap_s: everything is forgotten when no frame came for so long, but for what odometry shows
         to be hidden still.
@@ -112,6 +113,7 @@ class Track:
         self._without_odometry_s = 0.0
         self._has_odometry = False
         self._is_ahead = True
+        self._bounded_since_ns: int | None = None
         self._filter: RangeFilter | None = None
         self._observation: Observation | None = None
 
@@ -220,12 +222,41 @@ class Track:
         self.hidden = False
         xy, covariance = observation.ground_xy, observation.ground_covariance
         if xy is None:
+            if self._filter is not None and self._is_ahead:
+                self._filter.stay_before(self._settings.bumper_x_m)
             return
         covariance = np.eye(2) * _UNKNOWN_VARIANCE_M2 if covariance is None else covariance
+        self._is_ahead = bool(xy[0] > self._settings.bumper_x_m)
         if self._filter is None:
-            smoothing = RangeFilterSettings(acceleration_m_s2=self._settings.acceleration_m_s2)
-            self._filter = RangeFilter(xy, covariance, ego_velocity, smoothing)
+            self._begin(xy, covariance, ego_velocity)
+        # The nearest visible point of what is cut off is only a bound of its place.
         elif not observation.truncated or np.hypot(*self._filter.position) > np.hypot(*xy):
-            # The nearest visible point of what is cut off is only a bound of its place.
             self._filter.update(xy, covariance)
-        self._is_ahead = bool(self._filter.position[0] > self._settings.bumper_x_m)
+            self._bounded_since_ns = None
+        else:
+            self._carry_on(xy, covariance, stamp_ns)
+
+    def _begin(
+        self,
+        xy: NDArray[np.float64],
+        covariance: NDArray[np.float64],
+        ego_velocity: NDArray[np.float64] | None,
+    ) -> None:
+        smoothing = RangeFilterSettings(acceleration_m_s2=self._settings.acceleration_m_s2)
+        self._filter = RangeFilter(xy, covariance, ego_velocity, smoothing)
+        self._bounded_since_ns = None
+
+    def _carry_on(
+        self, xy: NDArray[np.float64], covariance: NDArray[np.float64], stamp_ns: int
+    ) -> None:
+        """It reaches nearer than the image shows, by what the motion so far says; but what is seen
+        ahead is not behind the bumper, and a vehicle that braked is farther off than that motion
+        says, which nobody knows without odometry: after a while the bound is all that is known."""
+        assert self._filter is not None
+        if self._bounded_since_ns is None:
+            self._bounded_since_ns = stamp_ns
+        long_ns = self._settings.hidden_hold_s * 1e9
+        if not self._has_odometry and stamp_ns - self._bounded_since_ns > long_ns:
+            self._begin(xy, covariance, None)
+        elif self._is_ahead:
+            self._filter.stay_before(self._settings.bumper_x_m)

@@ -49,6 +49,13 @@ class Tracker:
         self._tracks: list[Track] = []
         self._held: tuple[Held, ...] = ()
         self._last: tuple[int, EgoPose | None] | None = None
+        self._is_after_gap = False
+
+    @property
+    def is_after_gap(self) -> bool:
+        """Whether the last frame came more than ``max_gap_s`` after the one before it, so that
+        what was seen earlier does not help to confirm what it shows."""
+        return self._is_after_gap
 
     @property
     def held(self) -> tuple[Held, ...]:
@@ -96,6 +103,7 @@ class Tracker:
     def _go_on(self, stamp_ns: int, pose: EgoPose | None) -> tuple[float, EgoMotion | None]:
         """Seconds since the last frame and the vehicle's motion in them; forgets after a gap."""
         last, self._last = self._last, (stamp_ns, pose)
+        self._is_after_gap = False
         if last is None:
             return 0.0, None
         step_s = (stamp_ns - last[0]) / 1e9
@@ -104,6 +112,7 @@ class Tracker:
             self._tracks = []
             return 0.0, None
         if step_s > self.settings.max_gap_s:
+            self._is_after_gap = True
             self._tracks = [t for t in self._tracks if t.confirmed and t.hidden and motion]
         return step_s, motion
 

@@ -1,12 +1,12 @@
 """How a model's components lie to the true feet of obstacles, measured on generated drives.
 
-python -m ood_training.contact_calibration --bundle models/generated
+python -m ood_training.contact_calibration --bundle models/generated [--view-deg LEAST GREATEST]
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import numpy as np
 import typer
@@ -33,17 +33,21 @@ _GAINS = np.linspace(0.0, 5.0, 501)
 
 
 def contact_errors(
-    detector: Detector, scenes: int, first_seed: int = 900_000
+    detector: Detector,
+    scenes: int,
+    view_deg: tuple[float, float] | None = None,
+    first_seed: int = 900_000,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How many grid cells each found object's component reaches below its foot, and how soft its
     edge is there ((n,) float64 cells each).
 
     The contact is the one that the vehicle takes. Objects are of the family "train": what is
-    measured on "test" objects stays out of this.
+    measured on "test" objects stays out of this. view_deg: least and greatest angle of view of the
+    scenes' lenses; the default camera's when None.
     """
     errors, softness = [], []
     for seed in range(first_seed, first_seed + scenes):
-        frame = random_scene(seed, camera=CameraSetup.default(), family="train")
+        frame = random_scene(seed, camera=CameraSetup.of_scene(seed, view_deg), family="train")
         camera, mount = camera_model(frame.camera), mounting(frame.camera)
         detection = detector.detect(frame.image)
         cell = Letterbox.fit(detector.bundle.manifest.network, *_image_size()).cell_size_px
@@ -100,8 +104,12 @@ def _image_size() -> tuple[int, int]:
     return setup.height, setup.width
 
 
-def calibrate(bundle_folder: Path, scenes: int) -> ContactSpec:
+def calibrate(
+    bundle_folder: Path, scenes: int, view_deg: tuple[float, float] | None = None
+) -> ContactSpec:
     """Measure a bundle's components and write what was found into its manifest.
+
+    view_deg: as ``contact_errors``.
 
     Raises:
         OodError: too few objects were found to say anything.
@@ -110,7 +118,7 @@ def calibrate(bundle_folder: Path, scenes: int) -> ContactSpec:
     # An earlier calibration does not touch components, only what is made of them.
     with progress_bar() as bar:
         bar.add_task("contact calibration", total=None)
-        errors, softness = contact_errors(Detector(bundle), scenes)
+        errors, softness = contact_errors(Detector(bundle), scenes, view_deg)
     if len(errors) < LEAST_OBSTACLES:
         raise OodError(
             f"only {len(errors)} objects were found in {scenes} generated scenes: use more scenes "
@@ -129,11 +137,15 @@ def main(
         "models/generated"
     ),
     scenes: Annotated[int, typer.Option(min=1, help="Number of generated scenes.")] = 150,
+    view_deg: Annotated[
+        Optional[tuple[float, float]],  # noqa: UP045
+        typer.Option(help="Least and greatest angle of view of the lenses; 58 without it."),
+    ] = None,
     json_file: JsonOption = None,
 ) -> None:
     """Measure where components end below obstacles, and write it into the bundle."""
     with one_line_errors():
-        spec = calibrate(bundle, scenes)
+        spec = calibrate(bundle, scenes, view_deg)
         write_json(json_file, spec.model_dump())
         for name, value in spec.model_dump().items():
             print(f"{name}: {value}")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import ItemsView
 from pathlib import Path
 from types import ModuleType
+
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
@@ -17,6 +20,7 @@ MODULES = (
     "launch.substitutions",
     "launch_ros",
     "launch_ros.actions",
+    "launch_ros.parameter_descriptions",
     "launch_ros.substitutions",
 )
 
@@ -39,6 +43,9 @@ class Call:
             return str(ROOT)
         if self.name == "PathJoinSubstitution":
             return "/".join(text(part, context) for part in self.given[0])
+        if self.name == "EnvironmentVariable":
+            default = text(self.named.get("default_value", ""), context)
+            return os.environ.get(self.given[0], default)
         raise NotImplementedError(self.name)
 
 
@@ -47,6 +54,20 @@ def text(value, context):
     if isinstance(value, list | tuple):
         return "".join(text(part, context) for part in value)
     return value.perform(context) if isinstance(value, Call) else value
+
+
+def parameter_text(value, context):
+    """What launch_ros writes behind ``-p NAME:=`` for the value of a SetParameter.
+
+    It reads a substitution as YAML, makes a tuple of a list, and writes str() of what it has then;
+    only the text of a ParameterValue with value_type=str stays as it is.
+    """
+    if isinstance(value, Call) and value.name == "ParameterValue":
+        if value.named["value_type"] is not str:
+            raise NotImplementedError(value.named["value_type"])
+        return text(value.given[0], context)
+    read = yaml.safe_load(text(value, context))
+    return str(tuple(read) if isinstance(read, list) else read)
 
 
 def found_in(values, name):
@@ -73,12 +94,24 @@ def load_launch_file(path):
     return module
 
 
+class Arguments(dict):
+    """Values of launch arguments by name, which remembers whose value was asked for."""
+
+    def __init__(self, values):
+        super().__init__(values)
+        self.asked = set()
+
+    def __getitem__(self, name):
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+
 def default_arguments(description, **changes):
     """The arguments of a launch file with their defaults, and some of them given."""
     declared = {call.given[0]: call.named for call in description.all("DeclareLaunchArgument")}
     assert set(changes) <= set(declared)
     values = {name: text(named.get("default_value", ""), {}) for name, named in declared.items()}
-    return {**values, **changes}
+    return Arguments({**values, **changes})
 
 
 def _leaves(values):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 pytest.importorskip("diagnostic_msgs", reason="the ROS message packages are not installed")
@@ -11,8 +13,10 @@ from ood_perception.ros.budgets import BudgetSettings, BudgetWatch
 from ood_perception.ros.camera_monitor import CameraMonitor
 from ood_perception.ros.diagnostics import ERROR, OK, WARN
 from ood_perception.ros.frame_counts import FrameCounts
+from ood_perception.ros.frame_timings import FrameTiming
 from ood_perception.ros.silence_watch import SilenceWatch
 from ood_perception.ros.stamp_watch import StampVerdict, StampWatch
+from ood_perception.scene import Status
 
 S = 1_000_000_000
 NOW = 1_700_000_000 * S
@@ -163,6 +167,35 @@ def test_rate_and_share_are_those_of_the_last_seconds():
         )
     assert seen["received_rate_hz"] == pytest.approx(20)
     assert seen["dropped_share"] == pytest.approx(0.2)
+
+
+def test_a_camera_that_comes_back_is_not_reported_as_too_slow(monkeypatch):
+    clock = [100.0]
+    for module in ("camera_monitor", "silence_watch"):
+        monkeypatch.setattr(f"ood_perception.ros.{module}.monotonic", lambda: clock[0])
+    monitor = CameraMonitor("c", "/t", 0.7, lambda: None, BudgetSettings(0.0, 5.0, 0.5, 3.0))
+    scene = SimpleNamespace(
+        detection=SimpleNamespace(left_out=0), status=Status.OK, notes=(), unplaced=0,
+        has_valid_geometry=True,
+    )  # fmt: skip
+
+    def states(seconds, good):
+        said = []
+        for _ in range(round(10 * seconds)):
+            clock[0] += 0.1
+            if good:
+                monitor.receive()
+                monitor.begin()
+                monitor.finish(scene, 0.0, "", FrameTiming(clock[0], 0.1, 0.1, 0.0, 0.05, 0))
+            said.append(monitor.report().health.state)
+        return said
+
+    states(8.0, good=False)  # after activation, before the driver starts
+    assert set(states(8.0, good=True)) == {"ok"}
+    assert states(10.0, good=False)[-1] == "no_image"
+    assert set(states(8.0, good=True)) == {"ok"}
+    two_hertz = [states(0.1, good=number % 5 == 0)[0] for number in range(120)]
+    assert two_hertz[-1] == "over_budget"
 
 
 def test_diagnostics_go_from_warning_to_error_over_budget(monkeypatch):

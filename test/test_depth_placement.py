@@ -1,9 +1,11 @@
 """Measured distances place an obstacle where it stands, also where the road is not flat."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from depth_scenes import board_points, depth_image, optical
 from obstacle_examples import (
     HEIGHT,
     LENSES,
@@ -29,18 +31,6 @@ from ood_perception.image_geometry import ImageGeometry
 SETTINGS = GroundPlaneSettings()
 
 
-def board_points(x_m, y_m, base_m=0.0, width_m=0.6, height_m=0.5):
-    """Points on an upright board and on the ground before it, ground frame."""
-    y, z = np.meshgrid(np.linspace(-width_m / 2, width_m / 2, 13), np.linspace(0, height_m, 11))
-    board = np.column_stack([np.full(y.size, x_m), y.ravel() + y_m, z.ravel() + base_m])
-    gx, gy = np.meshgrid(np.linspace(3, x_m, 60), np.linspace(-2, 2, 41))
-    return np.concatenate([board, np.column_stack([gx.ravel(), gy.ravel(), np.zeros(gx.size)])])
-
-
-def optical(points, mount):
-    return (points - mount.translation) @ mount.rotation
-
-
 @pytest.mark.parametrize("lens", LENSES)
 def test_points_of_another_sensor_place_the_obstacle(lens):
     model, mount = camera(lens), mounting()
@@ -52,18 +42,6 @@ def test_points_of_another_sensor_place_the_obstacle(lens):
     assert spot.height_m == pytest.approx(0.5, abs=0.06)
     assert spot.source is RangeSource.DEPTH
     assert 0 < spot.distance_stddev_m < 0.3
-
-
-def depth_image(model, mount, x_m, scale=1):
-    """Depth along the optical axis of a flat ground and a wide wall across it."""
-    width, height = WIDTH // scale, HEIGHT // scale
-    rows, columns = np.mgrid[0:height, 0:width]
-    pixels = (np.column_stack([columns.ravel(), rows.ravel()]) + 0.5) * scale - 0.5
-    rays = model.rays(pixels)
-    directions = rays @ mount.rotation.T
-    with np.errstate(divide="ignore"):
-        ground = np.where(directions[:, 2] < 0, -mount.translation[2] / directions[:, 2], np.inf)
-    return np.minimum(ground, x_m / directions[:, 0]).reshape(height, width)
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -79,13 +57,12 @@ def test_a_road_that_rises_does_not_deceive_measured_distances():
     """A board 1 m above the plane looks far to the plane; it stands at 15 m."""
     model, mount = camera(), mounting()
     component = upright_component(15.0, 0.0, 0.6, 0.5, model, mount)
-    lifted = component.lower_edge - [0.0, 576.0 / 15.0]
-    raised = type(component)(
-        **{
-            **component.__dict__,
-            "lower_edge": lifted,
-            "region": component.region._replace(y=component.region.y - 576.0 / 15.0),
-        }
+    up_px = 576.0 / 15.0
+    raised = replace(
+        component,
+        lower_edge=component.lower_edge - [0.0, up_px],
+        contour=component.contour - np.array([0, round(up_px)], np.int32),
+        region=component.region._replace(y=component.region.y - up_px),
     )
     view = view_of_points(optical(board_points(15.0, 0.0, base_m=1.0), mount), model, 0)
     by_plane = ImageGeometry(model, mount, 1.0, SETTINGS).place(raised)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import os
 import py_compile
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -20,6 +20,8 @@ from launch_stand_in import (
 )
 
 LAUNCH_FILES = {path.name: path for path in sorted((ROOT / "launch").glob("*.launch.py"))}
+SHIPPED_PROFILE = str(ROOT / "config" / "fastdds_profile.xml")
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 FASTDDS = "{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}"
 
 
@@ -41,9 +43,11 @@ def several(monkeypatch, tmp_path):
     return lambda **given: module.set_up(default_arguments(description, **given))
 
 
-def parameter_names():
-    yaml_file = ROOT / "config" / "ood_perception.yaml"
-    return yaml.safe_load(yaml_file.read_text(encoding="utf-8"))["/**"]["ros__parameters"]
+def shown_topics(rviz):
+    """The topics of the view that this Node of RViz opens."""
+    view = yaml.safe_load(Path(rviz.named["arguments"][1]).read_text(encoding="utf-8"))
+    displays = view["Visualization Manager"]["Displays"]
+    return [display["Topic"]["Value"] for display in displays if "Topic" in display]
 
 
 def test_there_is_one_for_the_node_for_one_camera_for_several_and_for_a_bag():
@@ -67,7 +71,9 @@ def test_every_argument_has_a_description_and_every_configuration_an_argument(lo
         assert call.named["description"].endswith("."), name
     used = {call.given[0] for call in description.all("LaunchConfiguration")}
     if description.all("OpaqueFunction"):
-        used |= set(module._READ_HERE) | {name for name, _ in module.HANDED_ON} | {"params_file"}
+        given = default_arguments(description)
+        actions = module.set_up(given)
+        used |= given.asked | {call.given[0] for call in found_in(actions, "LaunchConfiguration")}
     assert used == set(declared)
 
 
@@ -82,24 +88,45 @@ def test_an_included_file_knows_the_arguments_that_it_is_given(loaded, several):
         assert {name for name, _ in include.named["launch_arguments"]} <= known
 
 
-def test_both_variables_name_the_shipped_profile(loaded):
-    _, description = loaded
-    profiles = {
-        call.given[0]: call.given[1].given[0][-1]
-        for call in description.all("SetEnvironmentVariable")
-    }
-    if not profiles:
-        assert description.all("IncludeLaunchDescription") or description.all("OpaqueFunction")
+@pytest.mark.parametrize(
+    ("of_the_user", "then"),
+    [
+        ((None, None), (SHIPPED_PROFILE, SHIPPED_PROFILE)),
+        (("/mine.xml", None), ("/mine.xml", "/mine.xml")),
+        ((None, "/mine.xml"), ("/mine.xml", "/mine.xml")),
+        (("/for_2.xml", "/for_3.xml"), ("/for_2.xml", "/for_3.xml")),
+    ],
+)
+def test_both_variables_name_the_users_profile_or_else_the_shipped_one(
+    monkeypatch, of_the_user, then
+):
+    """A release of Fast DDS reads one of them alone; which, the user need not know."""
+    for name, value in zip(PROFILE_VARIABLES, of_the_user, strict=True):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    stand_in_for_launch(monkeypatch)
+    file = load_launch_file(LAUNCH_FILES["ood_perception.launch.py"])
+    for call in file.generate_launch_description().all("SetEnvironmentVariable"):
+        monkeypatch.setenv(call.given[0], text(call.given[1], {}))
+    assert tuple(os.environ[name] for name in PROFILE_VARIABLES) == then
+
+
+def test_the_profile_is_named_in_one_file_that_every_other_includes(loaded, several):
+    module, description = loaded
+    if module.__file__ == str(LAUNCH_FILES["ood_perception.launch.py"]):
         return
-    assert profiles == {
-        "FASTRTPS_DEFAULT_PROFILES_FILE": "fastdds_profile.xml",
-        "FASTDDS_DEFAULT_PROFILES_FILE": "fastdds_profile.xml",
-    }
+    assert not description.all("SetEnvironmentVariable")
+    included = description.all("IncludeLaunchDescription") or several()
+    assert found_in(included, "PythonLaunchDescriptionSource")
 
 
 def test_named_files_and_executables_exist(loaded, several):
-    _, description = loaded
+    module, description = loaded
     beside = several(rviz="true", watchdog="true")
+    if hasattr(module, "own_player"):
+        beside.append(module.own_player(default_arguments(description)))
     for call in [
         *description.all("PathJoinSubstitution"),
         *found_in(beside, "PathJoinSubstitution"),
@@ -112,13 +139,6 @@ def test_named_files_and_executables_exist(loaded, several):
         if call.named.get("package") == "ood_detection":
             executable = call.named["executable"]
             assert f"{executable}:" in built or f"examples/{executable}" in built, executable
-
-
-def test_launch_arguments_that_set_parameters_name_real_ones(loaded):
-    _, description = loaded
-    for call in description.all("SetParameter"):
-        assert call.given[0] in {*parameter_names(), "use_sim_time"}
-        assert call.named["condition"].name == "IfCondition", "empty leaves the params_file's value"
 
 
 def test_several_cameras_connect_each_camera_to_its_driver(several):
@@ -146,9 +166,39 @@ def test_several_cameras_watch_and_show_all_of_them(several):
         "/car/ood_perception/front/obstacle_points",
         "/car/ood_perception/left/obstacle_points",
     ]
-    shown = Path(view.named["arguments"][1]).read_text(encoding="utf-8")
+    shown = shown_topics(view)
     for camera in ("front", "left"):
         assert f"/car/ood_perception/{camera}/overlay" in shown
+
+
+@pytest.mark.parametrize(("compressed", "ending"), [("true", "/compressed"), ("", "")])
+def test_rviz_shows_the_images_that_the_node_is_connected_to(several, compressed, ending):
+    """The node's own name for them is remapped away: nobody publishes there."""
+    given = {"cameras": "[front, left]", "image_topics": "[/f/image_rect, /l/image_raw]"}
+    actions = several(**given, rviz="true", compressed=compressed)
+    remaps = {call.given[0]: call.given[1] for call in found_in(actions, "SetRemap")}
+    shown = shown_topics(actions[1])
+    for camera in ("front", "left"):
+        assert remaps[f"~/{camera}/image{ending}"] in shown
+        assert f"/ood_perception/{camera}/image" not in shown
+
+
+def test_rviz_finds_images_that_are_named_within_the_nodes_namespace(several):
+    given = {"cameras": "[front]", "image_topics": "[front/image_raw]", "namespace": "car"}
+    assert "/car/front/image_raw" in shown_topics(several(**given, rviz="true")[1])
+
+
+@pytest.mark.parametrize("image_topic", ["/front/image_raw", "/car/front/left/image", "image_raw"])
+def test_without_another_word_camera_info_lies_beside_the_image(several, image_topic):
+    module = load_launch_file(LAUNCH_FILES["one_camera.launch.py"])
+    description = module.generate_launch_description()
+    given = default_arguments(description, image_topic=image_topic)
+    (include,) = description.all("IncludeLaunchDescription")
+    handed_on = {name: text(v, given) for name, v in include.named["launch_arguments"]}
+    remaps = {call.given[0]: call.given[1] for call in found_in(several(**handed_on), "SetRemap")}
+    assert remaps["~/camera/image"] == image_topic
+    beside = image_topic.replace(image_topic.split("/")[-1], "camera_info")
+    assert remaps["~/camera/camera_info"] == beside
 
 
 @pytest.mark.parametrize(
@@ -165,8 +215,7 @@ def test_lists_that_do_not_fit_are_refused_in_one_line(several, arguments, reaso
 
 
 def test_launch_files_with_the_real_launch_ros():
-    if importlib.util.find_spec("launch_ros") is None:
-        pytest.skip("launch_ros is not installed (it is not on PyPI)")
+    pytest.importorskip("launch_ros", reason="launch_ros is not installed (it is not on PyPI)")
     from launch import LaunchDescription
     from launch.launch_description_sources import get_launch_description_from_python_launch_file
 

@@ -102,6 +102,42 @@ def test_live_gives_the_node_its_topics_and_the_bags_time(context, tmp_path, com
     assert sum(b < a for a, b in pairwise(times)) == 1, "one jump back a loop"
 
 
+def live_player(*arguments):
+    """The executable of the launch files, with what ros2 launch puts behind its arguments."""
+    command = [sys.executable, "-m", "ood_perception.ros.live_player", *map(str, arguments)]
+    command += ["--ros-args", "-r", "__node:=player_of_this_test"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ)
+
+
+def test_the_live_player_plays_the_camera_info_that_is_named(context, tmp_path):
+    bag = write_bag(tmp_path / "in")
+    image, info = "/car/seeing/left/image", "/car/seeing/left/camera_info"
+    heard = Listener(context, image=(image, Image), info=(info, CameraInfo))
+    done = live_player(
+        *(bag, "--image-topic", "/front/image", "--camera-info-topic", "/front/camera_info"),
+        *("--node", "/car/seeing", "--camera", "left", "--rate", "3"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["published"] == {image: COUNT, info: COUNT}
+    assert len(heard.wait(info, COUNT)) == COUNT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("MISSING",), "does not exist"),
+        (("BAG", "--image-topic", "/nothing"), "no image topic /nothing"),
+        (("BAG", "--camera-info-topic", "/nothing"), "no topic /nothing"),
+    ],
+)
+def test_the_live_player_says_in_one_line_what_the_bag_lacks(tmp_path, arguments, reason):
+    names = {"BAG": write_bag(tmp_path / "in"), "MISSING": tmp_path / "no"}
+    done = live_player(*(names.get(argument, argument) for argument in arguments))
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert reason in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -146,6 +146,22 @@ def test_time_that_jumps_back_forgets_once_and_says_so_once(make_bench):
     assert len(notes) == 1
 
 
+def test_stamps_that_jump_back_again_and_again_are_silence_and_never_a_clear_road(make_bench):
+    bench = make_bench(max_frame_age_s=3.0, **PLACED).activate()
+    bench.send_info()
+    for number in range(16):  # two drivers on one topic, their clocks 2 s apart
+        bench.send(shifted(bench.image(color_image()), (1.0, -1.0)[number % 2]))
+        bench.wait(
+            lambda n=number: bench.count("processed") + bench.count("refused") == n + 1, "the image"
+        )
+    assert bench.count("time_jumps") == 1
+    assert bench.count("processed") == 3, "up to the second jump"
+    status = said(bench, "bad_stamp")
+    assert status.level == ERROR
+    assert "two drivers" in status.message
+    assert len(bench.messages("camera/obstacle_points")) == 3
+
+
 def test_encoding_and_size_may_change_from_image_to_image(bench):
     pixels = color_image()
     big = color_image(96, 192)

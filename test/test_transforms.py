@@ -1,69 +1,16 @@
 """Every source of a mounting keeps one contract: a mounting, or one line that says why not.
 
-tf2 is stood in for where this installation has none: its buffer answers from a table.
+tf2 is stood in for, as this installation may have none (``transform_stand_in``).
 """
 
-import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from transform_stand_in import HEIGHT_M, PITCH_RAD, STAMP_NS, node_with_clock, tf2, transform
 
 pytestmark = pytest.mark.ros
-
-STAMP_NS = 5_000_000_000
-HEIGHT_M, PITCH_RAD = 1.4, 0.1
-
-
-def transform(height_m=HEIGHT_M, pitch_rad=PITCH_RAD):
-    """Optical frame to ground frame, as TF has it: turned and then moved."""
-    from ood_perception.camera import Mounting
-
-    matrix = Mounting.from_angles(1.0, pitch_rad).rotation
-    w = np.sqrt(1 + np.trace(matrix)) / 2
-    x, y, z = (
-        (matrix[2, 1] - matrix[1, 2]) / (4 * w),
-        (matrix[0, 2] - matrix[2, 0]) / (4 * w),
-        (matrix[1, 0] - matrix[0, 1]) / (4 * w),
-    )
-    return SimpleNamespace(
-        transform=SimpleNamespace(
-            rotation=SimpleNamespace(x=x, y=y, z=z, w=w),
-            translation=SimpleNamespace(x=1.5, y=0.2, z=height_m),
-        )
-    )
-
-
-@pytest.fixture
-def tf2(monkeypatch):
-    """A tf2_ros whose buffer knows what the test puts into `known`, by stamp in nanoseconds."""
-    module, known = ModuleType("tf2_ros"), {}
-    module.waits = []
-
-    class LookupFailedError(Exception):
-        pass
-
-    class Buffer:
-        def lookup_transform(self, target, source, stamp, timeout):
-            assert timeout.nanoseconds <= 100_000_000, "a frame must not wait longer"
-            module.waits.append(timeout.nanoseconds / 1e9)
-            found = known.get((target, source, stamp.nanoseconds))
-            if found is None:
-                raise LookupFailedError(f"{source} does not exist\nor is too old")
-            return found
-
-    class TransformListener:
-        def __init__(self, buffer, node):
-            self.listens = True
-
-        def unregister(self):
-            self.listens = False
-
-    module.TransformException = LookupFailedError
-    module.Buffer, module.TransformListener = Buffer, TransformListener
-    monkeypatch.setitem(sys.modules, "tf2_ros", module)
-    module.known = known
-    return module
+__all__ = ["tf2"]
 
 
 @pytest.fixture(params=["parameters", "tf"])
@@ -76,7 +23,7 @@ def source(request, tf2):
     given = Mounting.from_angles(HEIGHT_M, PITCH_RAD, x_m=1.5, y_m=0.2, pitch_stddev_rad=0.007)
     if request.param == "parameters":
         return ParameterMounting({"camera": given})
-    return TransformMounting(None, "base_link", {"camera": given})
+    return TransformMounting(node_with_clock(), "base_link", {"camera": given})
 
 
 def test_a_source_that_knows_answers_with_the_mounting_at_the_images_stamp(source):
@@ -98,7 +45,9 @@ def test_a_source_that_does_not_know_says_so_in_one_line(kind, tf2):
     )
 
     given = {"camera": Mounting.from_angles(1.4, 0.1)}
-    source = NoMounting() if kind == "none" else TransformMounting(None, "base_link", given)
+    source = (
+        NoMounting() if kind == "none" else TransformMounting(node_with_clock(), "base_link", given)
+    )
     tf2.known["base_link", "lens", STAMP_NS] = transform()
     with pytest.raises(MountingUnknownError) as caught:
         source.mounting("camera", "lens", STAMP_NS + 1)
@@ -110,24 +59,24 @@ def test_a_source_that_does_not_know_says_so_in_one_line(kind, tf2):
 def test_a_camera_without_a_transform_does_not_slow_the_others(tf2, monkeypatch):
     """All cameras share one thread; one image a second still waits, should the transform come."""
     from ood_perception.camera import Mounting
-    from ood_perception.ros import transforms
+    from ood_perception.ros import transform_buffer, transforms
 
     clock = [100.0]
-    monkeypatch.setattr(transforms, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(transform_buffer, "monotonic", lambda: clock[0])
     given = dict.fromkeys(("camera", "other"), Mounting.from_angles(1.4, 0.1))
-    source = transforms.TransformMounting(None, "base_link", given)
+    source = transforms.TransformMounting(node_with_clock(), "base_link", given)
 
-    def waited(camera="camera", stamp_ns=STAMP_NS + 1):
+    def waited(camera="camera", frame_id="lens", stamp_ns=STAMP_NS + 1):
         clock[0] += 0.1
         try:
-            source.mounting(camera, "lens", stamp_ns)
+            source.mounting(camera, frame_id, stamp_ns)
         except transforms.MountingUnknownError:
             assert stamp_ns != STAMP_NS
         return tf2.waits[-1] > 0
 
     tf2.known["base_link", "lens", STAMP_NS] = transform()
     assert [waited() for _ in range(10)] == [True] * 3 + [False] * 7
-    assert waited("other"), "each camera by itself"
+    assert waited("other", "other_lens"), "each frame by itself"
     assert [waited() for _ in range(20)].count(True) == 2
     waited(stamp_ns=STAMP_NS)
     assert [waited() for _ in range(4)] == [True] * 3 + [False], "found: it is worth waiting again"
@@ -138,7 +87,9 @@ def test_a_transform_that_no_camera_can_have_is_unknown_not_wrong(tf2):
     from ood_perception.ros.transforms import MountingUnknownError, TransformMounting
 
     tf2.known["base_link", "lens", STAMP_NS] = transform(height_m=-0.5)
-    source = TransformMounting(None, "base_link", {"camera": Mounting.from_angles(1.4, 0.1)})
+    source = TransformMounting(
+        node_with_clock(), "base_link", {"camera": Mounting.from_angles(1.4, 0.1)}
+    )
     with pytest.raises(MountingUnknownError, match="above the ground"):
         source.mounting("camera", "lens", STAMP_NS)
 

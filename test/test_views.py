@@ -91,6 +91,15 @@ def test_a_view_for_other_cameras_shows_each_of_them_in_its_own_displays():
     assert names.count("Ground") == names.count("Transforms") == 1
 
 
+def test_images_that_come_on_another_topic_are_shown_from_there():
+    images = {"rear": "/r/image_raw/compressed"}
+    text = view_of(RVIZ.read_text(encoding="utf-8"), ["front", "rear"], images=images)
+    shown = {display["Name"]: display["Topic"]["Value"] for display in displays(text)[2:]}
+    assert shown["rear: Image"] == "/r/image_raw/compressed"
+    assert shown["front: Image"] == "/ood_perception/front/image"
+    assert shown["rear: Overlay"] == "/ood_perception/rear/overlay"
+
+
 def test_the_view_of_the_shipped_camera_is_the_shipped_one():
     text = RVIZ.read_text(encoding="utf-8")
     assert displays(view_of(text, ["camera"])) == displays(text)

@@ -30,7 +30,7 @@ class LiveReplay:
 
     topic: the image topic, with or without the ending /compressed; None for the bag's only one.
     camera: the node's name for it. node: full name of the node. rate: speed, 1 as recorded. loops:
-    how often.
+    how often. info_topic: its camera_info; None for the one beside the images, if there is one.
     """
 
     bag: Path
@@ -39,21 +39,24 @@ class LiveReplay:
     node: str = "/ood_perception"
     rate: float = 1.0
     loops: int = 1
+    info_topic: str | None = None
 
     def arguments(self) -> list[str]:
         """Of the player: the image topic, its camera_info and the transforms that the bag has.
 
-        Recorded outputs of the node are not played: its own are to be seen. Raises BagError.
+        Recorded outputs of the node are not played: its own are to be seen. Raises BagError. A
+        camera_info asked for by name is among them in any case; the player says when it is missing.
         """
         there = {entry.name for entry in list_topics(self.bag)}
         image = choose_image_topic(self.bag, self._topic_in(there))
-        info = camera_info_topic(image.name)
         names = self._names(image)
-        topics = [name for name in (image.name, info, *_TRANSFORMS) if name in there]
+        if self.info_topic is None:
+            names = {old: new for old, new in names.items() if old in there}
+        topics = [*names, *(name for name in _TRANSFORMS if name in there)]
         return [
             *(str(self.bag), "--clock", "--rate", str(self.rate), "--loop", str(self.loops)),
             *("--topics", *topics),
-            *("--remap", *(f"{old}:={new}" for old, new in names.items() if old in there)),
+            *("--remap", *(f"{old}:={new}" for old, new in names.items())),
         ]
 
     def _topic_in(self, there: set[str]) -> str | None:
@@ -66,7 +69,7 @@ class LiveReplay:
         compressed = "/compressed" if image.typename == COMPRESSED_IMAGE_TYPE else ""
         return {
             image.name: f"{camera}/image{compressed}",
-            camera_info_topic(image.name): f"{camera}/camera_info",
+            self.info_topic or camera_info_topic(image.name): f"{camera}/camera_info",
         }
 
 

@@ -73,6 +73,20 @@ class CameraSetup:
         width = cls.default().width
         return cls.default(focal_px=0.5 * width / math.tan(math.radians(view_deg) / 2))
 
+    @classmethod
+    def of_scene(cls, seed: int, view_deg: tuple[float, float] | None) -> CameraSetup:
+        """The default camera behind the lens that the scene of a seed draws.
+
+        view_deg: least and greatest angle, drawn evenly by the logarithm of the focal length; None
+        is the default camera.
+        """
+        if view_deg is None:
+            return cls.default()
+        longest, shortest = (cls.with_view(angle).focal_px for angle in view_deg)
+        # a stream of its own: the scene of a seed is the same through every lens
+        drawn = np.random.default_rng((seed, 4)).uniform(math.log(shortest), math.log(longest))
+        return cls.default(focal_px=math.exp(drawn))
+
     def matrix(self) -> NDArray[np.float64]:
         """(3, 3) intrinsic matrix K."""
         u, v = self.principal_point

@@ -71,7 +71,7 @@ def write_dataset(
         truth: dict[str, Any] = {}
         for index in track(range(count), description="Drawing scenes"):
             number = scene_seed(seed, index)
-            own = camera if view_deg is None else _with_some_lens(number, view_deg)
+            own = camera if view_deg is None else CameraSetup.of_scene(number, view_deg)
             frame = random_scene(
                 number, camera=own, family=family, obstacle_count=obstacle_count, light=light
             )
@@ -91,13 +91,6 @@ def write_dataset(
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder
-
-
-def _with_some_lens(seed: int, view_deg: tuple[float, float]) -> CameraSetup:
-    longest, shortest = (CameraSetup.with_view(angle).focal_px for angle in view_deg)
-    # a stream of its own: the scene of a seed is the same through every lens
-    drawn = np.random.default_rng((seed, 4)).uniform(math.log(shortest), math.log(longest))
-    return CameraSetup.default(focal_px=math.exp(drawn))
 
 
 def frame_truth(frame: Frame) -> dict[str, Any]:

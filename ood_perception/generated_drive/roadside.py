@@ -9,13 +9,14 @@ import numpy as np
 from .classes import ClassId
 from .people import random_pedestrian
 from .street_furniture import random_pole
-from .trees import TREES
+from .trees import TREES, reaches_ground
 from .wall_textures import FACADES, SHOPFRONTS, STOREY_M
 from .world import Body, Building, Tree, World
 
 _BUILT = {"urban": 0.95, "suburban": 0.7, "country": 0.08, "highway": 0.05}
 _TREE_EVERY_M = {"urban": 18.0, "suburban": 9.0, "country": 6.0, "highway": 8.0}
 _POLE_EVERY_M = {"urban": 13.0, "suburban": 22.0, "country": 40.0, "highway": 35.0}
+_CROWN_OVER_ROAD_M = 1.0
 _PERSON_EVERY_M = {"urban": 11.0, "suburban": 28.0, "country": 160.0, "highway": 1e4}
 
 
@@ -98,6 +99,9 @@ def _trees(rng: np.random.Generator, world: World, side: int, start_m: float, en
             bush = False
         height = rng.uniform(0.8, 2.4) if bush else rng.uniform(4.5, 11.0)
         width = height * (rng.uniform(0.9, 1.4) if bush else rng.uniform(0.55, 0.8))
+        # What has leaves down to the ground would stand on the road, and no road would be free.
+        over_road_m = 0.0 if reaches_ground(index) else _CROWN_OVER_ROAD_M
+        width = min(width, 2 * (d - profile.half_width_m + over_road_m))
         world.trees.append(Tree(s, side * d, height, width, index, gain * rng.uniform(0.85, 1.1)))
         s += spacing * rng.uniform(0.4, 1.6)
 

@@ -16,14 +16,20 @@ from .noise import noise_tile
 
 TREES = 24
 
+_KINDS = ("round", "round", "tall", "conifer", "bush", "round")
 _HEIGHT, _WIDTH = 320, 256
+
+
+def reaches_ground(index: int) -> bool:
+    """Whether the leaves of a tree begin at the ground instead of on a trunk."""
+    return _KINDS[index % len(_KINDS)] in ("conifer", "bush")
 
 
 @lru_cache(maxsize=TREES)
 def tree_levels(index: int) -> tuple[NDArray[Any], ...]:
     """BGRA uint8 pictures (colours times alpha) of one tree, each half as large as before."""
     rng = np.random.default_rng((201, index))
-    kind = ("round", "round", "tall", "conifer", "bush", "round")[index % 6]
+    kind = _KINDS[index % len(_KINDS)]
     ys, xs = np.mgrid[0:_HEIGHT, 0:_WIDTH].astype(np.float32)
     across = (xs - _WIDTH / 2) / (_WIDTH / 2)
     crown_bottom = {"bush": 0.98, "conifer": 0.93}.get(kind, rng.uniform(0.62, 0.75)) * _HEIGHT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from ood_perception.ros.frame_counts import FrameCounts
@@ -36,6 +37,7 @@ class BudgetWatch:
         self._settings = settings
         self._readings: deque[_Reading] = deque()
         self._over_since_s: float | None = None
+        self._comparable_from_s = -inf
 
     def look(self, now_s: float, counts: FrameCounts) -> dict[str, float]:
         """Takes one reading; returns received_rate_hz and dropped_share of the last seconds.
@@ -56,9 +58,9 @@ class BudgetWatch:
     def judge(self, now_s: float, figures: dict[str, float]) -> tuple[str, bool]:
         """What is over budget, in words (empty: nothing), and whether it has lasted too long.
 
-        figures: of ``look`` and ``FrameTimings.read`` together.
+        figures: of ``look`` and ``FrameTimings.read`` together. See ``excuse``.
         """
-        over = self._over(figures)
+        over = self._over(now_s, figures)
         if not over:
             self._over_since_s = None
             return "", False
@@ -67,14 +69,20 @@ class BudgetWatch:
         lasted_s = now_s - self._over_since_s
         return f"over budget for {lasted_s:.1f} s: {over}", lasted_s >= self._settings.error_after_s
 
-    def _over(self, figures: dict[str, float]) -> str:
+    def excuse(self, now_s: float) -> None:
+        """Something worse is known: what follows from it is not over budget, and rate and share
+        are judged again when no second of it is among those that they are made of."""
+        self._over_since_s, self._comparable_from_s = None, now_s + WINDOW_S
+
+    def _over(self, now_s: float, figures: dict[str, float]) -> str:
         settings, said = self._settings, []
         latency_s = figures["latency_p99_ms"] / 1e3  # NaN compares false: nothing was published
         if 0 < settings.latency_s < latency_s:
             said.append(f"latency p99 {latency_s:.3f} s of {settings.latency_s:g} s")
-        if self._has_history() and figures["rate_hz"] < settings.rate_hz:
+        is_comparable = now_s >= self._comparable_from_s
+        if is_comparable and self._has_history() and figures["rate_hz"] < settings.rate_hz:
             said.append(f"rate {figures['rate_hz']:.1f} Hz of {settings.rate_hz:g} Hz")
-        if figures["dropped_share"] > settings.dropped_share:
+        if is_comparable and figures["dropped_share"] > settings.dropped_share:
             said.append(
                 f"{figures['dropped_share']:.0%} of the images not processed, allowed are "
                 f"{settings.dropped_share:.0%}"

@@ -174,8 +174,11 @@ class CameraMonitor:
 
     def _within_budgets(self, health: Health, now_s: float, figures: dict[str, float]) -> Health:
         """The budgets' answer where nothing worse is known."""
+        if health.level == ERROR or health.state == "waiting":
+            self._budgets.excuse(now_s)
+            return health
         text, lasts = self._budgets.judge(now_s, figures)
-        if not text or health.level == ERROR or health.state == "waiting":
+        if not text:
             return health
         if health.level == WARN:
             text = f"{health.message}; {text}"

@@ -32,6 +32,7 @@ from ood_perception.ros.serialised_stamp import read_stamp_ns
 from ood_perception.ros.stamp_watch import StampJudgement, StampVerdict, StampWatch
 from ood_perception.ros.transforms import MountingSource, MountingUnknownError
 
+_REFUSED_STAMPS = (StampVerdict.IN_FUTURE, StampVerdict.STANDS_STILL, StampVerdict.UNSTEADY)
 _NO_POSE = "~/odometry does not tell the vehicle's pose at the image's stamp: is it published?"
 
 
@@ -192,10 +193,11 @@ class CameraProcessor:
             self._monitor.drop_too_old(text)
         elif verdict is StampVerdict.OUT_OF_ORDER:
             self._monitor.drop_out_of_order()
-        elif verdict in (StampVerdict.IN_FUTURE, StampVerdict.STANDS_STILL):
+        elif verdict in _REFUSED_STAMPS:
             self._monitor.refuse(text, "bad_stamp")
         elif verdict is StampVerdict.JUMPED_BACK:
             self._monitor.account.jump()
+            self._mounting_source.reset()
             self._logger.warning(f"{self._camera}: {text}")
         return verdict in (StampVerdict.GOOD, StampVerdict.JUMPED_BACK)
 

@@ -29,7 +29,8 @@ from ood_perception.nearest_stamp import NearestStamp
 from ood_perception.ros.parameters import NodeSettings
 from ood_perception.ros.serialised_image import read_image
 from ood_perception.ros.serialised_stamp import read_stamp_ns
-from ood_perception.ros.transforms import MountingSource, MountingUnknownError
+from ood_perception.ros.transform_buffer import TransformUnknownError
+from ood_perception.ros.transforms import MountingSource
 
 _KEPT = 5
 _COLUMNS_LOOKED_AT = 320
@@ -48,7 +49,6 @@ class DepthInput:
         self._node, self._camera = node, camera
         self._kind = settings.depth
         self._ground_frame_id = settings.ground_frame_id
-        self._follows_tf = settings.mounting_source == "tf"
         self._mounting_source = mounting_source
         self._messages: NearestStamp[Any] = NearestStamp(_KEPT, settings.depth_max_offset_s)
         self._subscription: Any = None
@@ -125,18 +125,9 @@ class DepthInput:
         if frame_id == image_frame_id:
             return points
         if frame_id != self._ground_frame_id:
-            sensor = self._sensor(frame_id, stamp_ns_of(cloud))
-            points = points @ sensor.rotation.T + sensor.translation
+            try:
+                sensor = self._mounting_source.to_ground(frame_id, stamp_ns_of(cloud))
+            except TransformUnknownError as error:
+                raise DepthError(f"{self.topic}: {error}") from error
+            points = sensor.apply(points)
         return (points - mounting.translation) @ mounting.rotation
-
-    def _sensor(self, frame_id: str, stamp_ns: int) -> Mounting:
-        """Where a sensor with a frame of its own sat on the vehicle."""
-        if not self._follows_tf:
-            raise DepthError(
-                f"{self.topic}: its frame {frame_id!r} is neither the image's nor "
-                f"{self._ground_frame_id!r}; set mounting_source to tf or transform the points"
-            )
-        try:
-            return self._mounting_source.mounting(self._camera, frame_id, stamp_ns)
-        except MountingUnknownError as error:
-            raise DepthError(f"{self.topic}: {error}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import Condition
 from typing import Generic, TypeVar
 
@@ -14,10 +14,17 @@ _HANDOVER_S = 0.005
 class FrameSlots(Generic[Frame]):
     """Hands the latest frames of all cameras from the thread that receives to the one that works.
 
-    The cameras take turns, so that a fast one cannot starve a slow one.
+    The cameras take turns, so that a fast one cannot starve a slow one. is_overtaken: whether the
+    first frame, which comes now, was overtaken on its way by the second, which waits: two threads
+    may receive.
     """
 
-    def __init__(self, cameras: Iterable[str]) -> None:
+    def __init__(
+        self,
+        cameras: Iterable[str],
+        is_overtaken: Callable[[Frame, Frame], bool] = lambda new, waiting: False,
+    ) -> None:
+        self._is_overtaken = is_overtaken
         self._changed = Condition()
         # In the order in which the cameras are served next.
         self._frames: dict[str, Frame | None] = dict.fromkeys(cameras)
@@ -25,7 +32,8 @@ class FrameSlots(Generic[Frame]):
         self._idle = False
 
     def put(self, camera: str, frame: Frame) -> Frame | None:
-        """Leaves a frame; returns the one that it replaces, or itself once the slots are closed.
+        """Leaves a frame; returns the one that it replaces, or itself where it was overtaken and
+        once the slots are closed.
 
         Returns when who waits for a frame has begun: the receiving thread would otherwise keep
         Python to itself for a millisecond or more before the work begins.
@@ -33,7 +41,10 @@ class FrameSlots(Generic[Frame]):
         with self._changed:
             if self._closed:
                 return frame
-            replaced, self._frames[camera] = self._frames[camera], frame
+            waiting = self._frames[camera]
+            if waiting is not None and self._is_overtaken(frame, waiting):
+                return frame
+            replaced, self._frames[camera] = waiting, frame
             self._changed.notify_all()
             if self._idle:
                 self._changed.wait_for(lambda: not self._idle, _HANDOVER_S)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ood_perception.ros.batching import Answer, SharedDetector
 from ood_perception.ros.fault_barrier import FaultBarrier
 from ood_perception.ros.frame_slot import FrameSlots
-from ood_perception.ros.received_frame import ReceivedFrame
+from ood_perception.ros.received_frame import ReceivedFrame, is_overtaken
 
 # Shorter than what ros2 launch grants a process between SIGINT and SIGKILL.
 _JOIN_TIMEOUT_S = 5.0
@@ -66,7 +66,7 @@ class FrameWorker:
         self._detector = detector
         self._report = report
         self._catch_up = catch_up
-        self._slots: FrameSlots[ReceivedFrame] = FrameSlots(processors)
+        self._slots: FrameSlots[ReceivedFrame] = FrameSlots(processors, is_overtaken)
         self._thread = Thread(target=self._run, name="ood_frame_worker", daemon=True)
 
     def start(self) -> None:
@@ -77,7 +77,7 @@ class FrameWorker:
         """Leaves a frame to be worked on, instead of the one that may still wait."""
         frame = ReceivedFrame(serialised, monotonic())
         replaced = self._slots.put(camera, frame)
-        if replaced is frame:
+        if replaced is frame and self._slots.is_closed:
             self._processors[camera].discard()
         elif replaced is not None:
             self._processors[camera].overwrite()

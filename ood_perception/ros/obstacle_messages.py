@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from builtin_interfaces.msg import Time
+from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Point
 from numpy.typing import NDArray
 from ood_detection.msg import ObstacleComponentArray
@@ -20,6 +20,8 @@ from ood_perception.scene import Obstacle, Scene
 
 _MIN_MARKER_HEIGHT_M = 0.1
 _TEXT_HEIGHT_M = 0.4
+# Longer than the slowest camera's interval; who looks must not take silence for an obstacle.
+_SHOWN_FOR = Duration(sec=1, nanosec=500_000_000)
 _CONFIRMED = ColorRGBA(r=1.0, g=0.2, b=0.2, a=0.8)
 _UNCONFIRMED = ColorRGBA(r=1.0, g=0.7, b=0.0, a=0.6)
 _IRRELEVANT = ColorRGBA(r=0.3, g=0.75, b=1.0, a=0.4)
@@ -53,12 +55,14 @@ def point_cloud(points: NDArray[np.float32], stamp: Time, ground_frame_id: str) 
 
 
 def marker_array(scene: Scene, stamp: Time, ground_frame_id: str, camera: str) -> MarkerArray:
-    """A box and a text for every placed obstacle; what was there before is deleted first.
+    """A box and a text for every placed obstacle; what was there before is deleted first, and
+    what nothing follows goes by itself.
 
     Red: confirmed and relevant, amber: not confirmed yet, blue: not relevant to driving.
     """
     header = Header(stamp=stamp, frame_id=ground_frame_id)
-    markers = [Marker(header=header, ns=camera, action=Marker.DELETEALL)]
+    # With a namespace of its own it would delete that one alone, which none of the others is in.
+    markers = [Marker(header=header, action=Marker.DELETEALL)]
     for obstacle in scene.obstacles:
         if obstacle.placement is not None:
             markers += [
@@ -73,7 +77,9 @@ def _box(obstacle: Obstacle, spot: Placement, header: Header, camera: str) -> Ma
     middle = (near_left + near_right + far_right + far_left) / 4
     away = (far_left + far_right - near_left - near_right) / 2
     height_m = max(_MIN_MARKER_HEIGHT_M, float(spot.height_m))
-    marker = Marker(header=header, ns=f"{camera}/obstacles", id=obstacle.track_id)
+    marker = Marker(
+        header=header, ns=f"{camera}/obstacles", id=obstacle.track_id, lifetime=_SHOWN_FOR
+    )
     marker.type, marker.action = Marker.CUBE, Marker.ADD
     marker.pose.position = Point(x=float(middle[0]), y=float(middle[1]), z=height_m / 2)
     yaw_rad = float(np.arctan2(away[1], away[0]))
@@ -88,7 +94,7 @@ def _box(obstacle: Obstacle, spot: Placement, header: Header, camera: str) -> Ma
 
 def _text(obstacle: Obstacle, spot: Placement, header: Header, camera: str) -> Marker:
     x, y, _ = (float(value) for value in spot.position)
-    marker = Marker(header=header, ns=f"{camera}/texts", id=obstacle.track_id)
+    marker = Marker(header=header, ns=f"{camera}/texts", id=obstacle.track_id, lifetime=_SHOWN_FOR)
     marker.type, marker.action = Marker.TEXT_VIEW_FACING, Marker.ADD
     marker.pose.position = Point(x=x, y=y, z=float(spot.height_m) + _TEXT_HEIGHT_M)
     marker.scale.z = _TEXT_HEIGHT_M

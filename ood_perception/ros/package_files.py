@@ -59,7 +59,10 @@ def bundle_folder(bundle: str) -> Path:
 def use_large_image_profile() -> None:
     """Gives Fast DDS the shared memory that images need, unless a profile is named already.
 
-    Has to be called before rclpy is initialised; other middleware does not look at it.
+    A profile named for one release of Fast DDS is taken for the others, too. Has to be called
+    before rclpy is initialised; other middleware does not look at it.
     """
+    named = [os.environ[name] for name in _PROFILE_VARIABLES if os.environ.get(name)]
+    profile = named[0] if named else str(package_file(PROFILE))
     for name in _PROFILE_VARIABLES:
-        os.environ.setdefault(name, str(package_file(PROFILE)))
+        os.environ.setdefault(name, profile)

@@ -20,6 +20,12 @@ def scene_health(scene: Scene, age_s: float, geometry_fault: str) -> Health:
         )
     if scene.status is Status.NO_TRANSFORM:
         return Health(ERROR, "no_mounting", f"no obstacle points: {geometry_fault}")
+    if scene.unconfirmable and not scene.unplaced:
+        text = (
+            f"no obstacle points: {scene.unconfirmable} relevant obstacle(s) that nothing "
+            "confirms, as images come more than tracking.max_gap_s apart"
+        )
+        return Health(ERROR, "gap", text)
     if not scene.has_valid_geometry:
         text = f"no obstacle points: {scene.unplaced} relevant obstacle(s) without a place"
         return Health(ERROR, "unplaced", text)

@@ -8,7 +8,10 @@ from typing import NamedTuple
 FUTURE_TOLERANCE_S = 0.1
 """Clocks of two machines differ by less than this; what is beyond is said."""
 
-_REORDERED_S = 0.5
+REORDERED_S = 0.5
+"""Stamps that go back by less are of images that were overtaken on their way."""
+
+_STEADY_S = 3.0
 SIM_TIME_HINT = "use_sim_time? Images and node must follow the same clock"
 
 
@@ -21,6 +24,7 @@ class StampVerdict(Enum):
     STANDS_STILL = "stands still"
     OUT_OF_ORDER = "out of order"
     JUMPED_BACK = "jumped back"
+    UNSTEADY = "unsteady"
 
 
 class StampJudgement(NamedTuple):
@@ -29,6 +33,12 @@ class StampJudgement(NamedTuple):
     verdict: StampVerdict
     age_s: float
     text: str = ""
+
+
+_UNSTEADY_TEXT = (
+    f"stamps jump back again and again, not used until they are steady for {_STEADY_S:g} s: "
+    "do two drivers publish on this topic, or is a clock being set?"
+)
 
 
 class StampWatch:
@@ -41,13 +51,16 @@ class StampWatch:
         self._max_age_s = max_age_s
         self._last_stamp_ns: int | None = None
         self._last_now_ns = 0
+        self._last_jump_ns: int | None = None
+        self._is_steady = True
         self._repeats = 0
 
     def judge(self, stamp_ns: int, now_ns: int) -> StampJudgement:
         """Judges the next image. now_ns: the node's clock.
 
         JUMPED_BACK is the one verdict besides GOOD with which the image is used: a bag was started
-        again, or a clock was set.
+        again, or a clock was set. Where stamps jump back once more within 3 seconds they tell no
+        time: each jump forgets every obstacle, so that no image is used until they are steady.
         """
         age_s = (now_ns - stamp_ns) / 1e9
         if 0 < self._max_age_s < age_s:
@@ -58,8 +71,26 @@ class StampWatch:
             return StampJudgement(StampVerdict.IN_FUTURE, age_s, text)
         verdict, text = self._compare(stamp_ns, now_ns)
         if verdict in (StampVerdict.GOOD, StampVerdict.JUMPED_BACK):
+            clock_went_back = now_ns < self._last_now_ns
             self._last_stamp_ns, self._last_now_ns, self._repeats = stamp_ns, now_ns, 0
+            if not self._steadies(verdict, now_ns, clock_went_back):
+                return StampJudgement(StampVerdict.UNSTEADY, age_s, _UNSTEADY_TEXT)
         return StampJudgement(verdict, age_s, text)
+
+    def _steadies(self, verdict: StampVerdict, now_ns: int, clock_went_back: bool) -> bool:
+        """Whether stamps tell the time: after a first jump they do, after more once none came for
+        a while. A clock that goes back with them is another matter: a bag in a loop."""
+        if clock_went_back:
+            self._last_jump_ns, self._is_steady = None, True
+            return True
+        last_ns = self._last_jump_ns
+        is_recent = last_ns is not None and now_ns - last_ns < _STEADY_S * 1e9
+        if verdict is StampVerdict.JUMPED_BACK:
+            self._is_steady = not is_recent
+            self._last_jump_ns = now_ns
+        elif not is_recent:
+            self._is_steady = True
+        return self._is_steady
 
     def _compare(self, stamp_ns: int, now_ns: int) -> tuple[StampVerdict, str]:
         """With the last image that was used."""
@@ -74,7 +105,7 @@ class StampWatch:
             )
             return StampVerdict.STANDS_STILL, text
         # A clock that went back with the stamps is a bag that started again, however short it is.
-        if back_s < _REORDERED_S and now_ns >= self._last_now_ns:
+        if back_s < REORDERED_S and now_ns >= self._last_now_ns:
             return StampVerdict.OUT_OF_ORDER, f"image is {back_s:.3f} s older than the one before"
         text = f"time jumped back by {back_s:.3f} s: earlier images are forgotten"
         return StampVerdict.JUMPED_BACK, text

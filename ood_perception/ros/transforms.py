@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
-from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.time import Time
 
 from ood_perception.camera import CameraError, Mounting
 from ood_perception.errors import OodError
 from ood_perception.ros.parameters import NodeSettings
-
-_TF_TIMEOUT_S = 0.05
-_WAITS_IN_VAIN = 3
-_NEXT_WAIT_S = 1.0
+from ood_perception.ros.transform_buffer import (
+    FrameTransform,
+    TransformBuffer,
+    TransformUnknownError,
+)
 
 
 class MountingUnknownError(OodError):
@@ -27,16 +23,39 @@ class MountingUnknownError(OodError):
 
 
 class MountingSource(Protocol):
-    """Answers where a camera sat when an image was taken."""
+    """Answers where a camera, or another sensor, sat when it measured."""
 
     def mounting(self, camera: str, frame_id: str, stamp_ns: int) -> Mounting:
         """Raises MountingUnknownError with one line."""
+
+    def to_ground(self, frame_id: str, stamp_ns: int) -> FrameTransform:
+        """Where any frame lay in the ground frame. Raises TransformUnknownError with one line."""
+
+    def reset(self) -> None:
+        """Stamps went back: what was heard of a later time is of another run."""
 
     def close(self) -> None:
         """Ends what it holds of ROS."""
 
 
-class NoMounting:
+class _WithoutTransforms:
+    """What the sources without TF have in common: they know no frame and hear of nothing."""
+
+    def to_ground(self, frame_id: str, stamp_ns: int) -> FrameTransform:
+        """Always raises TransformUnknownError."""
+        raise TransformUnknownError(
+            f"frame {frame_id!r} is neither the image's nor the ground frame: set mounting_source "
+            "to tf, or transform what is measured in it"
+        )
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class NoMounting(_WithoutTransforms):
     """The answer of mounting_source "none"."""
 
     def mounting(self, camera: str, frame_id: str, stamp_ns: int) -> Mounting:
@@ -45,11 +64,8 @@ class NoMounting:
             f"the mounting of {camera} is not known: set mounting_source to parameters or tf"
         )
 
-    def close(self) -> None:
-        """Nothing to end."""
 
-
-class ParameterMounting:
+class ParameterMounting(_WithoutTransforms):
     """The mounting that the parameters give, at all times."""
 
     def __init__(self, mountings: dict[str, Mounting]) -> None:
@@ -58,33 +74,6 @@ class ParameterMounting:
     def mounting(self, camera: str, frame_id: str, stamp_ns: int) -> Mounting:
         """The camera's mounting; frame and stamp do not matter."""
         return self._mountings[camera]
-
-    def close(self) -> None:
-        """Nothing to end."""
-
-
-class _Patience:
-    """How long to wait for one camera's transform.
-
-    All cameras share the thread that waits: one whose transform never comes must not slow the
-    others. After three waits in vain only one image a second waits, until one has its transform.
-    """
-
-    def __init__(self) -> None:
-        self._in_vain = 0
-        self._last_s = 0.0
-
-    def wait_s(self) -> float:
-        """Seconds, for the image at hand."""
-        now_s = monotonic()
-        if self._in_vain >= _WAITS_IN_VAIN and now_s - self._last_s < _NEXT_WAIT_S:
-            return 0.0
-        self._last_s = now_s
-        return _TF_TIMEOUT_S
-
-    def note(self, found: bool) -> None:
-        """Whether the image at hand had its transform."""
-        self._in_vain = 0 if found else self._in_vain + 1
 
 
 class TransformMounting:
@@ -95,49 +84,36 @@ class TransformMounting:
     """
 
     def __init__(self, node: Node, ground_frame_id: str, mountings: dict[str, Mounting]) -> None:
-        import tf2_ros
-
-        self._errors = tf2_ros.TransformException
-        self._ground_frame_id = ground_frame_id
         self._mountings = mountings
-        self._patience = {camera: _Patience() for camera in mountings}
-        self._buffer = tf2_ros.Buffer()
-        self._listener = tf2_ros.TransformListener(self._buffer, node)
+        self._transforms = TransformBuffer(node, ground_frame_id)
 
     def mounting(self, camera: str, frame_id: str, stamp_ns: int) -> Mounting:
         """Waits up to 50 ms for a transform that is not known to be missing.
 
-        Raises MountingUnknownError.
+        Raises MountingUnknownError, also for a place that no camera can have.
         """
-        patience = self._patience[camera]
         try:
-            found = self._buffer.lookup_transform(
-                self._ground_frame_id,
-                frame_id,
-                Time(nanoseconds=stamp_ns),
-                Duration(seconds=patience.wait_s()),
-            ).transform
-        except self._errors as error:
-            patience.note(found=False)
-            raise MountingUnknownError(
-                f"no transform from {frame_id!r} to {self._ground_frame_id!r} at the image's "
-                f"stamp: {' '.join(str(error).split())}"
-            ) from error
-        patience.note(found=True)
-        try:
+            found = self._transforms.to_ground(frame_id, stamp_ns)
             return replace(
-                self._mountings[camera],
-                rotation=rotation_matrix(found.rotation),
-                translation=np.array(
-                    [found.translation.x, found.translation.y, found.translation.z]
-                ),
+                self._mountings[camera], rotation=found.rotation, translation=found.translation
             )
-        except CameraError as error:
+        except (TransformUnknownError, CameraError) as error:
             raise MountingUnknownError(str(error)) from error
+
+    def to_ground(self, frame_id: str, stamp_ns: int) -> FrameTransform:
+        """Waits up to 50 ms for a transform that is not known to be missing.
+
+        Raises TransformUnknownError.
+        """
+        return self._transforms.to_ground(frame_id, stamp_ns)
+
+    def reset(self) -> None:
+        """Forgets all transforms that change."""
+        self._transforms.reset()
 
     def close(self) -> None:
         """Stops to listen."""
-        self._listener.unregister()
+        self._transforms.close()
 
 
 def create_mounting_source(node: Node, settings: NodeSettings) -> MountingSource:
@@ -155,16 +131,3 @@ def create_mounting_source(node: Node, settings: NodeSettings) -> MountingSource
             "or set mounting_source to parameters"
         )
     return TransformMounting(node, settings.ground_frame_id, settings.mountings)
-
-
-def rotation_matrix(quaternion: Any) -> NDArray[np.float64]:
-    """(3, 3) float64 of a geometry_msgs/Quaternion, which is brought to unit length."""
-    values = np.array([quaternion.x, quaternion.y, quaternion.z, quaternion.w], dtype=np.float64)
-    x, y, z, w = values / max(1e-12, float(np.linalg.norm(values)))
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
