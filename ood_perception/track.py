@@ -50,7 +50,7 @@ class TrackingSettings:
     ground_slack_m: float = 0.5
     confirm_hits: int = 2
     confirm_window: int = 10
-    confirm_evidence: float = 28.0
+    confirm_evidence: float = 20.0
     max_misses: int = 3
     hold_s: float = 0.5
     weak_hold_s: float = 2.0
