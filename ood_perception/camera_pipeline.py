@@ -86,7 +86,9 @@ class CameraPipeline:
         contact = detector.bundle.manifest.contact
         self._geometries = ImageGeometries(self.settings.ground_plane, contact, ego_mask)
         check_confirmable(self.settings.tracking, detector.bundle.manifest.meta_classifier)
-        self._follower = ObstacleFollower(self.settings.tracking)
+        self._follower = ObstacleFollower(
+            self.settings.tracking, self.settings.ground_plane.max_range_m
+        )
         self._known = KnownObstacles(
             detector.bundle.manifest,
             self.settings.known_obstacles,

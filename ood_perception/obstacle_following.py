@@ -60,10 +60,11 @@ class _Known:
 
 
 class ObstacleFollower:
-    """The obstacles of one camera, frame after frame."""
+    """The obstacles of one camera, frame after frame. max_range_m: nothing farther has a place."""
 
-    def __init__(self, settings: TrackingSettings) -> None:
+    def __init__(self, settings: TrackingSettings, max_range_m: float = inf) -> None:
         self._tracker = Tracker(settings)
+        self._max_range_m = max_range_m
         self._hold_ns = round(settings.hold_s * 1e9)
         self.reset()
 
@@ -124,21 +125,26 @@ class ObstacleFollower:
         if sight.placement is not None:
             known.placed_ns, known.measured = stamp_ns, sight.placement
             known.was_relevant = relevant
-        elif answer.confirmed and known.was_relevant:
+        spot = smoothed(known.measured, answer.estimate)
+        if sight.placement is None and answer.confirmed and known.was_relevant:
             # It stood on the road and is seen still: that this image shows no foot of it, or one
-            # where no obstacle can stand, does not take it away.
-            relevant = True
+            # where no obstacle can stand, does not take it away. It may have driven out of range.
+            relevant = spot is None or self._is_within_range(spot)
         # What is seen and cannot be placed must not be carried on for long and out of the way.
         is_placed = stamp_ns - known.placed_ns <= self._hold_ns
         return Obstacle(
             sight.component,
             answer.track_id,
-            smoothed(known.measured, answer.estimate) if is_placed else None,
+            spot if is_placed else None,
             answer.confirmed,
             relevant,
             measured=sight.placement,
             velocity=None if answer.estimate is None else answer.estimate.velocity,
         )
+
+    def _is_within_range(self, spot: Placement) -> bool:
+        """Whether a place is within the range for all that is known of it."""
+        return spot.distance_m + 2 * spot.distance_stddev_m < self._max_range_m
 
 
 def _held(entry: Held, before: Obstacle, measured: Placement | None, move: Move | None) -> Obstacle:

@@ -96,6 +96,15 @@ def test_what_shows_only_its_upper_part_from_now_on_is_not_out_of_the_way():
     assert found[-1].unplaced == 1
 
 
+def test_what_drives_off_beyond_the_range_silences_nothing():
+    distances = [60.0 + 0.8 * k for k in range(60)]  # faster than the vehicle by 8 m/s, to 107 m
+    found = scenes([[board(x, 2.0, 1.5)] for x in distances])
+    assert found[5].obstacles[0].confirmed
+    assert found[5].obstacles[0].relevant
+    assert [scene.unplaced for scene in found] == [0] * 60
+    assert is_clear(found[-1])
+
+
 @pytest.mark.parametrize("odometry", [False, True])
 def test_what_is_half_behind_the_own_bonnet_is_not_taken_for_a_part_of_the_vehicle(odometry):
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
