@@ -175,8 +175,8 @@ def test_a_camera_that_comes_back_is_not_reported_as_too_slow(monkeypatch):
         monkeypatch.setattr(f"ood_perception.ros.{module}.monotonic", lambda: clock[0])
     monitor = CameraMonitor("c", "/t", 0.7, lambda: None, BudgetSettings(0.0, 5.0, 0.5, 3.0))
     scene = SimpleNamespace(
-        detection=SimpleNamespace(left_out=0), status=Status.OK, notes=(), unplaced=0, unconfirmable=0,
-        has_valid_geometry=True,
+        detection=SimpleNamespace(left_out=0), status=Status.OK, notes=(), unplaced=0,
+        unconfirmable=0, has_valid_geometry=True,
     )  # fmt: skip
 
     def states(seconds, good):
