@@ -86,8 +86,10 @@ class SeparableUNet(SegmentationNetwork):
 
 def _stage(inputs: int, outputs: int, dilations: tuple[int, ...]) -> nn.Sequential:
     """A block of stride 2 and one for each dilation."""
-    following = [_Block(outputs, outputs, dilation=dilation) for dilation in dilations]
-    return nn.Sequential(_Block(inputs, outputs, 2), *following)
+    # In the order of use: the random weights of a seed depend on it.
+    blocks = [_Block(inputs, outputs, 2)]
+    blocks += [_Block(outputs, outputs, dilation=dilation) for dilation in dilations]
+    return nn.Sequential(*blocks)
 
 
 def tiny_unet(num_classes: int) -> SeparableUNet:
