@@ -24,9 +24,11 @@ _MEASURED = re.compile(r"(8S|16S|32S|32F|64F)C\d")
 
 
 class CompressedFormat(NamedTuple):
-    """source, target: encodings as in sensor_msgs/Image; empty where the format names none.
-    A format of one word is the source: "jpeg", which is no encoding, or "mono8"."""
+    """text: as the message has it. source, target: encodings as in sensor_msgs/Image; empty where
+    the format names none. A format of one word is the source: "jpeg", which is no encoding, or
+    "mono8"."""
 
+    text: str
     source: str
     target: str
 
@@ -38,28 +40,28 @@ def parse_format(text: str) -> CompressedFormat:
     source, _, rest = (part.strip() for part in text.partition(";"))
     if _MEASURED.match(source):
         raise ImageError(f"compressed image of format {text!r} holds measurements, not colours")
-    return CompressedFormat(source, rest.partition("compressed")[2].strip())
+    return CompressedFormat(text, source, rest.partition("compressed")[2].strip())
 
 
-def bgr_of_file(pixels: NDArray[Any], text: str) -> NDArray[np.uint8]:
+def bgr_of_file(pixels: NDArray[Any], told: CompressedFormat) -> NDArray[np.uint8]:
     """The picture in a decoded file.
 
     pixels: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16, as OpenCV decodes it
-    unchanged. text: the message's format. A target "rgb8" means that red and blue were exchanged
+    unchanged. told: the message's format. A target "rgb8" means that red and blue were exchanged
     when the file was written, as ROS' own reader understands it.
 
     Returns (H, W, 3) uint8 BGR, 16 bit scaled over their whole range. Raises ImageError where
     format and file contradict each other.
     """
     if pixels.ndim == 2:
-        return _grey_layout(pixels, text).to_bgr(pixels)
-    order = "rgb" if parse_format(text).target.startswith("rgb") else "bgr"
+        return _grey_layout(pixels, told).to_bgr(pixels)
+    order = "rgb" if told.target.startswith("rgb") else "bgr"
     return LAYOUTS[f"{order}a8" if pixels.shape[2] == 4 else f"{order}8"].to_bgr(pixels)
 
 
-def _grey_layout(pixels: NDArray[Any], text: str) -> Layout:
+def _grey_layout(pixels: NDArray[Any], told: CompressedFormat) -> Layout:
     """How the one channel of a file is to be read."""
-    source, target = parse_format(text)
+    text, source, target = told
     if target.startswith("mono"):  # the sender made it grey, whatever it was
         return LAYOUTS["mono8"]
     known, bits = LAYOUTS.get(source), 8 * pixels.dtype.itemsize

@@ -16,7 +16,7 @@ from ood_perception.camera import CameraModel, Mounting
 from ood_perception.detection import Component
 from ood_perception.errors import OodError
 from ood_perception.filled_outline import FilledOutline
-from ood_perception.ground_plane import GroundPlaneSettings, Placement, RangeSource, place
+from ood_perception.ground_plane import GroundPlaneSettings, Placement, RangeSource
 from ood_perception.ground_projection import left_of, unit_xy
 
 
@@ -133,19 +133,18 @@ def view_of_depth_image(
 
 def place_by_depth(
     component: Component,
-    depth: DepthView,
     camera: CameraModel,
     mounting: Mounting,
     settings: GroundPlaneSettings,
-    grid_cell_px: float = 1.0,
-    lowest_rows: NDArray[np.float64] | None = None,
+    depth: DepthView,
+    by_plane: Placement | None,
 ) -> Placement | None:
     """The place of one obstacle by the measured points on it, or None where they do not tell it.
 
     Points on it are those inside its outline that stand out of the ground. Its nearest point is
     projected straight down on z = 0. None where there are too few or they cover too little of it
     (``DepthSettings``), where they lie far behind the place where its foot meets the plane, and
-    beyond ``GroundPlaneSettings.max_range_m``. grid_cell_px, lowest_rows: as of ``place``.
+    beyond ``GroundPlaneSettings.max_range_m``. by_plane: what ``place`` says of the component.
     """
     rules = depth.settings
     points = _points_on(component, depth, camera, mounting)
@@ -154,7 +153,6 @@ def place_by_depth(
     base = mounting.translation[:2]
     distances = np.linalg.norm(points[:, :2] - base, axis=1)
     near = float(np.quantile(distances, rules.near_share))
-    by_plane = place(component, camera, mounting, settings, grid_cell_px, lowest_rows)
     if by_plane is not None and near > _farthest_m(by_plane, mounting, rules.max_fall_share):
         return None
     # What is much farther is seen past the obstacle's edge.

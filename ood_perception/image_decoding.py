@@ -80,7 +80,7 @@ def decode_compressed(data: Any, format_name: str = "") -> BgrImage:
     Returns (H, W, 3) uint8 BGR. Raises ImageError when data is empty, neither JPEG nor PNG,
     damaged or cut off, or cannot be what format says.
     """
-    parse_format(format_name)
+    told = parse_format(format_name)
     raw = _bytes_of(data)
     if raw[:3].tobytes() == b"\xff\xd8\xff":
         kind = "JPEG"
@@ -102,7 +102,7 @@ def decode_compressed(data: Any, format_name: str = "") -> BgrImage:
         raise ImageError(f"compressed image: {kind} cannot be decoded: {error.err}") from error
     if image is None:
         raise ImageError(f"compressed image: {kind} of {raw.size} bytes is damaged")
-    return bgr_of_file(np.asarray(image), format_name)
+    return bgr_of_file(np.asarray(image), told)
 
 
 def decode_message(message: Any) -> BgrImage:

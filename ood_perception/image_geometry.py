@@ -45,21 +45,11 @@ class ImageGeometry:
         """Where a component stands; None where that cannot be said, or it is the own vehicle."""
         if self.is_own_vehicle(component):
             return None
-        if self.depth is not None:
-            measured = place_by_depth(
-                component,
-                self.depth,
-                self.camera,
-                self.mounting,
-                self.settings,
-                self.cell_px,
-                self._lowest_rows,
-            )
-            if measured is not None:
-                return measured
-        return place(
-            component, self.camera, self.mounting, self.settings, self.cell_px, self._lowest_rows
-        )
+        seen = (component, self.camera, self.mounting, self.settings)
+        by_plane = place(*seen, self.cell_px, self._lowest_rows)
+        if self.depth is None:
+            return by_plane
+        return place_by_depth(*seen, self.depth, by_plane) or by_plane
 
     def is_own_vehicle(self, component: Component) -> bool:
         """Whether the component is a part of the own vehicle."""

@@ -1,4 +1,4 @@
-"""What watches a camera: stamps, silence and budgets, each by itself and without ROS running."""
+"""What watches a camera: silence and budgets, each by itself and without ROS running."""
 
 from __future__ import annotations
 
@@ -15,69 +15,7 @@ from ood_perception.ros.diagnostics import ERROR, OK, WARN
 from ood_perception.ros.frame_counts import FrameCounts
 from ood_perception.ros.frame_timings import FrameTiming
 from ood_perception.ros.silence_watch import SilenceWatch
-from ood_perception.ros.stamp_watch import StampVerdict, StampWatch
 from ood_perception.scene import Status
-
-S = 1_000_000_000
-NOW = 1_700_000_000 * S
-
-
-def verdicts(watch, *pairs):
-    """Of images by (stamp, clock), both in seconds after NOW."""
-    return [
-        watch.judge(NOW + round(stamp * S), NOW + round(clock * S)).verdict
-        for stamp, clock in pairs
-    ]
-
-
-def test_images_in_order_are_good_and_their_age_is_told():
-    watch = StampWatch(0.5)
-    assert verdicts(watch, (0, 0.1), (0.1, 0.2)) == [StampVerdict.GOOD] * 2
-    assert watch.judge(NOW + S, NOW + S + S // 4).age_s == pytest.approx(0.25)
-
-
-def test_old_and_future_images_are_told_apart_and_change_nothing():
-    watch = StampWatch(0.5)
-    wanted = [
-        StampVerdict.GOOD,
-        StampVerdict.TOO_OLD,
-        StampVerdict.IN_FUTURE,
-        StampVerdict.GOOD,
-        StampVerdict.GOOD,
-    ]
-    # the last one is early by less than the limit: a clock that is a little off
-    assert verdicts(watch, (0, 0), (0, 0.6), (9, 0.7), (0.7, 0.8), (1.2, 0.9)) == wanted
-
-
-def test_without_a_limit_any_age_will_do():
-    watch = StampWatch(0.0)
-    assert verdicts(watch, (-1e6, 0), (1e6, 0)) == [StampVerdict.GOOD] * 2
-
-
-def test_a_stamp_that_stands_still_is_counted_until_it_moves():
-    watch = StampWatch(0.0)
-    assert verdicts(watch, (0, 0), (0, 0.1), (0, 0.2))[1:] == [StampVerdict.STANDS_STILL] * 2
-    assert "4 images" in watch.judge(NOW, NOW + S).text
-    assert verdicts(watch, (0.1, 0.4), (0.1, 0.5)) == [
-        StampVerdict.GOOD,
-        StampVerdict.STANDS_STILL,
-    ]
-    assert "3 images" in watch.judge(NOW + S // 10, NOW + S).text
-
-
-def test_an_overtaken_image_is_no_jump_but_a_bag_that_starts_again_is():
-    watch = StampWatch(0.0)
-    assert verdicts(watch, (10, 10), (9.9, 10.1), (10.1, 10.2)) == [
-        StampVerdict.GOOD,
-        StampVerdict.OUT_OF_ORDER,
-        StampVerdict.GOOD,
-    ]
-    assert verdicts(watch, (0, 10.3), (0.1, 10.4)) == [StampVerdict.JUMPED_BACK, StampVerdict.GOOD]
-    # shorter than what may be reordering, but the clock went back with it
-    assert verdicts(watch, (0.3, 10.5), (0.1, 10.2)) == [
-        StampVerdict.GOOD,
-        StampVerdict.JUMPED_BACK,
-    ]
 
 
 def test_silence_follows_simulated_time_and_survives_its_jumps(monkeypatch):

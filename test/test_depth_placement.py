@@ -25,10 +25,15 @@ from ood_perception.depth_placement import (
     view_of_depth_image,
     view_of_points,
 )
-from ood_perception.ground_plane import GroundPlaneSettings, RangeSource
+from ood_perception.ground_plane import GroundPlaneSettings, RangeSource, place
 from ood_perception.image_geometry import ImageGeometry
 
 SETTINGS = GroundPlaneSettings()
+
+
+def by_depth(component, view, model, mount, settings=SETTINGS):
+    by_plane = place(component, model, mount, settings)
+    return place_by_depth(component, model, mount, settings, view, by_plane)
 
 
 @pytest.mark.parametrize("lens", LENSES)
@@ -36,7 +41,7 @@ def test_points_of_another_sensor_place_the_obstacle(lens):
     model, mount = camera(lens), mounting()
     component = upright_component(14.0, 0.8, 0.6, 0.5, model, mount)
     view = view_of_points(optical(board_points(14.0, 0.8), mount), model, 0)
-    spot = place_by_depth(component, view, model, mount, SETTINGS)
+    spot = by_depth(component, view, model, mount)
     np.testing.assert_allclose(spot.position, [14.0, 0.8, 0.0], atol=0.1)
     assert spot.width_m == pytest.approx(0.6, abs=0.12)
     assert spot.height_m == pytest.approx(0.5, abs=0.06)
@@ -49,7 +54,7 @@ def test_a_depth_image_of_another_size_places_the_obstacle(scale):
     model, mount = camera(), mounting()
     view = view_of_depth_image(depth_image(model, mount, 9.0, scale), model, 0, step_px=2)
     component = upright_component(9.0, 0.0, 1.0, 0.8, model, mount)
-    spot = place_by_depth(component, view, model, mount, SETTINGS)
+    spot = by_depth(component, view, model, mount)
     assert spot.distance_m == pytest.approx(9.0, abs=0.05)
 
 
@@ -76,7 +81,7 @@ def test_without_enough_points_on_it_the_plane_answers():
     component = upright_component(14.0, 0.0, 0.6, 0.5, model, mount)
     ground_only = board_points(14.0, 0.0)[143:]
     view = view_of_points(optical(ground_only, mount), model, 0)
-    assert place_by_depth(component, view, model, mount, SETTINGS) is None
+    assert by_depth(component, view, model, mount) is None
     spot = ImageGeometry(model, mount, 1.0, SETTINGS, depth=view).place(component)
     assert spot.source is RangeSource.GROUND_PLANE
 
@@ -87,18 +92,14 @@ def test_a_few_stray_points_before_it_do_not_decide():
     points = board_points(14.0, 0.0)
     rain = 0.4 * optical(points[:6], mount)
     view = view_of_points(np.concatenate([optical(points, mount), rain]), model, 0)
-    assert place_by_depth(component, view, model, mount, SETTINGS).distance_m == pytest.approx(
-        14, abs=0.1
-    )
+    assert by_depth(component, view, model, mount).distance_m == pytest.approx(14, abs=0.1)
 
 
 def test_beyond_the_range_there_is_no_place():
     model, mount = camera(), mounting()
     component = upright_component(14.0, 0.0, 0.6, 0.5, model, mount)
     view = view_of_points(optical(board_points(14.0, 0.0), mount), model, 0)
-    assert (
-        place_by_depth(component, view, model, mount, GroundPlaneSettings(max_range_m=10)) is None
-    )
+    assert by_depth(component, view, model, mount, GroundPlaneSettings(max_range_m=10)) is None
 
 
 def test_holes_and_what_lies_outside_the_image_are_left_out():

@@ -18,7 +18,7 @@ from ood_perception.component_labels import component_pixels
 from ood_perception.depth_placement import place_by_depth, view_of_depth_image, view_of_points
 from ood_perception.detection import Region
 from ood_perception.filled_outline import FilledOutline
-from ood_perception.ground_plane import GroundPlaneSettings, RangeSource
+from ood_perception.ground_plane import GroundPlaneSettings, RangeSource, place
 from ood_perception.image_geometry import ImageGeometry
 from ood_perception.letterbox import Letterbox
 
@@ -141,7 +141,8 @@ def test_an_obstacle_that_leaves_the_image_below_is_truncated(x_m, truncated):
 def test_an_obstacle_behind_the_own_bonnet_is_truncated():
     component, view = seen_before_a_wall("triangle", 10.0, 60.0, measured=True)
     rim = np.full(640, component.lower_edge[:, 1].max() - 5.0)
-    spot = place_by_depth(component, view, MODEL, MOUNT, SETTINGS, 1.0, rim)
+    by_plane = place(component, MODEL, MOUNT, SETTINGS, 1.0, rim)
+    spot = place_by_depth(component, MODEL, MOUNT, SETTINGS, view, by_plane)
     assert spot.source is RangeSource.DEPTH
     assert spot.truncated
 
